@@ -1,0 +1,59 @@
+"""An error -> the HTTP answer: status, headers, body (RFC 6750 section 3, RFC 9110 section 11.6.1).
+
+The caller learns the OAuth error and a fixed sentence, and only once the signature held; the rest is for the log.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+
+from tokenward.errors import AuthenticationError, ClaimsChallenge, PolicyError, ServiceUnavailable
+
+MAX_RETRY_AFTER = 300
+"""Seconds. The longest that our own cooldown makes anyone wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer in text; `headers` are latin-1, and `WWW-Authenticate` is among them at most once."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+def require_realm(realm: str | None) -> str | None:
+    """Judge a realm at construction: it is quoted into a header. Raises PolicyError."""
+    if realm is None or (isinstance(realm, str) and realm.isascii() and realm.isprintable() and not set(realm) & set('"\\')):
+        return realm
+    raise PolicyError("realm", "it holds quotes, backslashes or characters outside printable ASCII", "Give a plain name such as 'jobs'.")
+
+
+def answer(error: AuthenticationError, realm: str | None = None) -> Answer:
+    """The answer to a request that was refused."""
+    body = json.dumps({"error": error.error or error.code, "error_description": error.public_description}).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+    if isinstance(error, ServiceUnavailable):
+        headers.append(("Retry-After", str(_retry_after(error))))
+    else:
+        headers.append(("WWW-Authenticate", challenge(error, realm)))
+    return Answer(error.status, tuple(headers), body)
+
+
+def challenge(error: AuthenticationError, realm: str | None = None) -> str:
+    """One Bearer challenge; without an error where no credentials were sent (RFC 6750 section 3.1)."""
+    parameters = {"realm": realm} if realm is not None else {}
+    if error.error is not None:
+        parameters |= {"error": error.error, "error_description": error.public_description}
+    if error.scope:
+        parameters["scope"] = error.scope
+    if isinstance(error, ClaimsChallenge) and error.claims:
+        parameters["claims"] = error.claims
+    listed = ", ".join(f'{name}="{value}"' for name, value in parameters.items())
+    return f"Bearer {listed}" if listed else "Bearer"
+
+
+def _retry_after(error: AuthenticationError) -> int:
+    return min(max(math.ceil(error.retry_after or 1.0), 1), MAX_RETRY_AFTER)

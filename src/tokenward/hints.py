@@ -1,0 +1,68 @@
+"""What an operator should look at for each code: one line, ending in something to do."""
+
+from __future__ import annotations
+
+GRAPH_AUDIENCES = frozenset({"00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com"})
+"""Microsoft Graph, as an app id and as a URI; its tokens cannot be verified by anyone else."""
+
+_HINTS = {
+    "missing_token": "The client sent no bearer token; send 'Authorization: Bearer <token>', or exempt the path.",
+    "invalid_authorization": "The header is not 'Bearer <token>'; look for quotes, line breaks or a missing token in the client.",
+    "multiple_tokens": "Two credentials arrived; a proxy or client adds a second Authorization header. Let only one of them.",
+    "token_too_large": "Raise the policy's max_token_bytes if this is a genuine token; many group claims make tokens large.",
+    "malformed_token": "This is not a signed JWT; look for a truncated, encrypted or opaque token (a Databricks PAT starts with 'dapi').",
+    "algorithm_not_allowed": "Add the algorithm to the issuer's algorithms if the provider really uses it; never 'none' or HS*.",
+    "token_type_not_accepted": "The client sends an ID, refresh or other token; have it send the access token for this API.",
+    "critical_header_unsupported": "The header demands an extension (crit, b64) that access tokens do not need; ask the issuer.",
+    "issuer_not_trusted": "Compare iss with the policy's issuers to the letter (trailing slash, v1 or v2 form, cloud).",
+    "tenant_not_allowed": "Add the tenant to the policy's tenants if its users may call; otherwise nothing is wrong here.",
+    "audience_not_accepted": "Have the client request a token for this API, or add the audience it uses to the policy.",
+    "unknown_key": "The issuer publishes no such key now; the token is from another issuer or cloud, or its key was withdrawn.",
+    "key_not_for_issuer": "The signing key belongs to another tenant or cloud; check the authority the client signs in at.",
+    "signature_invalid": "The token was altered, or signed by a key that only shares the kid; treat repeated events as an attack.",
+    "token_expired": "The client must renew its token; if all tokens look expired, check this machine's clock.",
+    "token_not_yet_valid": "This machine's clock, or the issuer's, is off; synchronise it, or allow a small leeway.",
+    "claim_missing": "The issuer does not send this claim; configure it there, or do not require it in the policy.",
+    "claim_malformed": "The claim has the wrong type or form; ask the issuer, and do not work round it.",
+    "caller_kind_not_allowed": "The policy's kinds exclude this caller; allow 'app' or 'user' there if it should call.",
+    "client_not_allowed": "Add the calling application's id to the policy's clients if it should call.",
+    "guest_not_allowed": "The policy refuses guests; invite them as members, or set guests=True.",
+    "insufficient_scope": "Grant the client the listed scope and consent to it; the client must then get a new token.",
+    "insufficient_role": "Assign the listed application role to the caller; it must then get a new token.",
+    "user_not_in_workspace": "Add the user to the Databricks workspace, or check which workspace was asked.",
+    "claims_challenge": "The client must sign in again with the claims given; nothing to change here.",
+    "exchange_refused": "Compare the token's iss, aud and subject with the Databricks federation policy.",
+    "exchange_unavailable": "The token endpoint did not answer; check the workspace address and the network.",
+    "keys_unavailable": "The issuer's keys could not be fetched; see the latest keys_refresh_failed event for the reason.",
+}
+
+_ID_TOKEN = "The token names no calling application, so it is probably an ID token; have the client send its access token."
+_HINTS_BY_CLAIM = {
+    ("unknown_key", "kid"): "The token names no key and the issuer has several; ask the issuer to send kid.",
+    ("claim_missing", "azp"): _ID_TOKEN,
+    ("claim_missing", "appid"): _ID_TOKEN,
+    ("claim_missing", "exp"): "The token never expires, which no policy accepts; have the issuer set a lifetime.",
+    ("issuer_not_trusted", "ver"): "iss and ver contradict each other, so this is no genuine Entra token; treat it as an attack.",
+    ("token_type_not_accepted", "nonce header"): (
+        "Only Microsoft Graph can verify this token (it has a nonce header); have the client ask for a token for this API."
+    ),
+}
+
+
+def hint_for(code: str, claim: str | None, expected: object, actual: object) -> str:
+    """The operator's next step for a rejection; it may quote the configuration, never the token."""
+    if code == "audience_not_accepted" and _mentions_graph(actual):
+        return f"This is a Microsoft Graph token; have the client ask for this API's scope instead, such as {_scope(expected)}."
+    if code == "audience_not_accepted" and expected:
+        return f"{_HINTS[code]} An Entra client asks for the scope {_scope(expected)}."
+    return _HINTS_BY_CLAIM.get((code, claim or ""), _HINTS[code])
+
+
+def _mentions_graph(actual: object) -> bool:
+    values = actual if isinstance(actual, list) else [actual]
+    return any(isinstance(value, str) and value.rstrip("/") in GRAPH_AUDIENCES for value in values)
+
+
+def _scope(expected: object) -> str:
+    audiences = sorted(str(value) for value in expected) if isinstance(expected, (list, tuple, frozenset)) else [str(expected)]
+    return f"{audiences[0].rstrip('/')}/.default"

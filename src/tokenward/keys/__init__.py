@@ -1,0 +1,1 @@
+"""Signing keys: read (jwk, keyset, metadata), aged (freshness), fetched (loading, fetch) and waited for (threads, aio)."""

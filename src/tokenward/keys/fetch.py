@@ -1,0 +1,201 @@
+"""The port's default: one GET with httpx, bounded in time and size, from a client that lives for this one fetch.
+
+A new client for each fetch binds to no event loop, keeps no stale connection and survives a fork; with the TLS context
+ready it costs a fraction of a millisecond, once an hour.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import zlib
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TypedDict
+
+import httpx
+
+from tokenward.keys.address import is_loopback_url
+from tokenward.keys.port import FailureKind, FetchFailed, FetchRequest, FetchResponse
+
+CONNECT_TIMEOUT = 2.0
+"""Seconds. Half a second has failed real users; longer helps only black holes."""
+READ_TIMEOUT = 3.0
+"""Seconds between two pieces of an answer; the total is the request's own."""
+
+
+class HttpxFetch:
+    """GETs for the thread driver.
+
+    `tls` is the context to verify servers with (default: httpx's own); `trust_env` honours the proxy and certificate
+    variables of the environment, which never apply to this machine's own addresses.
+    """
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None, trust_env: bool = True) -> None:
+        self._tls = tls or httpx.create_ssl_context(trust_env=trust_env)
+        self._trust_env = trust_env
+
+    def __call__(self, request: FetchRequest) -> FetchResponse:
+        deadline = _Deadline(request.timeout)
+        try:
+            with deadline, httpx.Client(**_options(request, self._tls, self._trust_env)) as client:
+                return self._get(client, request, deadline)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
+            raise (FetchFailed("timeout", "the total deadline") if deadline.passed else _failure(exc)) from exc
+
+    def _get(self, client: httpx.Client, request: FetchRequest, deadline: _Deadline) -> FetchResponse:
+        with client.stream("GET", request.url, extensions={"trace": deadline.watch}) as response:
+            body = _Body(response.headers, request.limit)
+            for chunk in response.iter_raw():
+                body.feed(chunk)
+            return FetchResponse(response.status_code, dict(response.headers), body.whole())
+
+
+class AsyncHttpxFetch:
+    """GETs for the async driver, on asyncio and trio. The total deadline is the driver's, which can cancel."""
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None, trust_env: bool = True) -> None:
+        self._tls = tls or httpx.create_ssl_context(trust_env=trust_env)
+        self._trust_env = trust_env
+
+    async def __call__(self, request: FetchRequest) -> FetchResponse:
+        try:
+            async with httpx.AsyncClient(**_options(request, self._tls, self._trust_env)) as client:
+                return await self._get(client, request)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
+            raise _failure(exc) from exc
+
+    async def _get(self, client: httpx.AsyncClient, request: FetchRequest) -> FetchResponse:
+        async with client.stream("GET", request.url) as response:
+            body = _Body(response.headers, request.limit)
+            async for chunk in response.aiter_raw():
+                body.feed(chunk)
+            return FetchResponse(response.status_code, dict(response.headers), body.whole())
+
+
+class _Options(TypedDict):
+    verify: ssl.SSLContext
+    headers: dict[str, str]
+    timeout: httpx.Timeout
+    trust_env: bool
+    follow_redirects: bool
+
+
+def _options(request: FetchRequest, tls: ssl.SSLContext, trust_env: bool) -> _Options:
+    read = min(READ_TIMEOUT, request.timeout)
+    return {
+        "verify": tls,
+        "headers": request.headers | {"Connection": "close", "User-Agent": "tokenward"},
+        "timeout": httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, request.timeout)),
+        "trust_env": trust_env and not is_loopback_url(request.url),
+        "follow_redirects": False,
+    }
+
+
+class _Deadline:
+    """A total deadline for a blocking GET: httpx's timeouts are per read, and a slow server resets them for ever.
+
+    It learns of the connection through httpcore's trace extension, and shuts the socket down when the time is over; the
+    read that was blocked then fails at once.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.passed = False
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+
+    def watch(self, event: str, info: Mapping[str, object]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete", "proxy.start_tls.complete"):
+            stream = info["return_value"]
+            self._socket = stream.get_extra_info("socket")  # type: ignore[attr-defined]  # httpcore.NetworkStream
+            if self.passed:
+                self._shut()
+
+    def _expire(self) -> None:
+        self.passed = True
+        self._shut()
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> _Deadline:
+        self._timer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        self._timer.cancel()
+
+
+class _Body:
+    """A body as it comes in: never more than `limit` bytes, on the wire or decoded.
+
+    We ask for no encoding; a server that sends gzip all the same is decoded here, because httpx would inflate a whole
+    chunk (33 MB from 194 KB, when tried) before a limit could be looked at.
+    """
+
+    def __init__(self, headers: httpx.Headers, limit: int) -> None:
+        self._limit = limit
+        self._room = limit
+        self._parts: list[bytes] = []
+        encoding = headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("identity", "gzip", "deflate", ""):
+            raise FetchFailed("encoding", "a content encoding that was not asked for")
+        self._inflate = zlib.decompressobj(wbits=47) if encoding in ("gzip", "deflate") else None  # 47: gzip or zlib
+        declared = headers.get("content-length", "")
+        if declared.isdigit() and (len(declared) > 12 or int(declared) > limit):
+            raise self._too_large()
+
+    def feed(self, chunk: bytes) -> None:
+        self._limit -= len(chunk)
+        part = self._inflated(chunk) if self._inflate else chunk
+        self._room -= len(part)
+        if self._limit < 0 or self._room < 0:
+            raise self._too_large()
+        self._parts.append(part)
+
+    def whole(self) -> bytes:
+        if self._inflate is not None and not self._inflate.eof:
+            raise FetchFailed("encoding", "the compressed body is truncated")
+        return b"".join(self._parts)
+
+    def _inflated(self, chunk: bytes) -> bytes:
+        try:
+            return self._inflate.decompress(chunk, self._room + 1) if self._inflate else chunk
+        except zlib.error:
+            raise FetchFailed("encoding", "the compressed body is damaged") from None
+
+    def _too_large(self) -> FetchFailed:
+        return FetchFailed("too_large", "the body is larger than any set of keys should be")
+
+
+def _failure(exc: Exception) -> FetchFailed:
+    """Name what went wrong; the exception's own text may quote addresses and stays out."""
+    causes = _chain(exc)
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return FetchFailed("dns", "the host name cannot be resolved")
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return FetchFailed("tls", "the server's certificate or TLS was not accepted")
+    for kind, kinds in _KINDS.items():
+        if isinstance(exc, kinds):
+            return FetchFailed(kind, type(exc).__name__)
+    return FetchFailed("other", type(exc).__name__)
+
+
+_KINDS: dict[FailureKind, tuple[type[Exception], ...]] = {
+    "timeout": (httpx.TimeoutException,),
+    "connect": (httpx.ConnectError, httpx.ProxyError),
+    "read": (httpx.TransportError, OSError),
+}
+
+
+def _chain(exc: BaseException | None) -> list[BaseException]:
+    found: list[BaseException] = []
+    while exc is not None and exc not in found:
+        found.append(exc)
+        exc = exc.__cause__ or exc.__context__
+    return found

@@ -1,0 +1,363 @@
+"""The life of one issuer's keys over time: all of its state, and every transition of it, in this file.
+
+It knows no clock, no lock, no network and no task. The caller passes `mono` (a monotonic clock, seconds) and `wall` (the
+epoch clock, seconds), holds one short lock around every call, and does what the decision says outside of it.
+
+Two axes, not one enumeration:
+
+    keys    EMPTY   never had a set                 fetch   IDLE      nothing is under way
+            FRESH   age < refresh interval                  INFLIGHT  a lease is out
+            STALE   older, and still usable                 BACKOFF   the last attempt failed; wait until a time
+            DEAD    older than max_stale: never used
+
+    kid is usable       any fetch state     Use; if FRESH ran out and the gate is open, a refresh starts behind it
+    kid is not usable   INFLIGHT            Wait for that fetch (once per request)
+                        IDLE                start one and Wait, if the miss cooldown or the backoff allows it
+                        gate shut           Unknown if the last attempt succeeded (a definite no), else Unavailable
+
+Rules that the rest relies on:
+
+* A lease, not a flag. A fetch owns a lease with a deadline; whatever happens to its thread, task, loop or process, at the
+  deadline the lease is void and its late answer is dropped.
+* Attempts count, not successes: the cooldown after a miss runs from the start of the last attempt, whatever became of it.
+* Nothing that a request brings is stored, so the state is as large as what the issuer published.
+* A failed, empty or late answer changes no key. A key that vanished serves `removal_grace` longer, because issuers answer
+  from replicas that disagree, and the set is looked at again meanwhile.
+* Age is the older of two clocks: a suspended machine stops the monotonic one, an operator turns the other back.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from tokenward.keys.jwk import Key
+from tokenward.keys.keyset import KeysByKid, KeySet
+
+NEVER = float("-inf")
+Why: TypeAlias = Literal["cold", "miss", "refresh", "tick", "forced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often keys are fetched and how long they may serve; all times in seconds.
+
+    refresh_interval    a set is refreshed behind the requests after this long (Entra's advice: hourly), +- jitter
+    refresh_floor       a server's max-age may shorten the interval, down to this (Auth0 sends 15 s)
+    max_stale           keys older than this never serve (Entra's cache lifetime, Auth0's stale-if-error: 24 h)
+    miss_cooldown       an unknown kid may cause a fetch this often ...
+    miss_cooldown_max   ... doubling up to this while such fetches bring nothing new (Entra's advice: 5 minutes)
+    min_gap             no two fetches start closer than this, for whatever reason
+    backoff             after a failure, doubling, with jitter ...
+    backoff_max_empty   ... up to this while there is no usable key
+    backoff_max         ... up to this while there is one; a server's Retry-After counts up to the same limits
+    fetch_timeout       discovery and JWKS together; connect and read have shorter limits of their own
+    lease_grace         added to fetch_timeout, so that a fetch that is alive is not declared dead
+    max_wait            how long a request waits for a key at most, and it waits once
+    removal_grace       a key that vanished from the set serves this much longer ...
+    confirm_after       ... and the set is fetched again after this, to see whether it is really gone
+    """
+
+    refresh_interval: float = 3600.0
+    refresh_floor: float = 300.0
+    jitter: float = 0.10
+    max_stale: float = 86400.0
+    miss_cooldown: float = 30.0
+    miss_cooldown_max: float = 300.0
+    min_gap: float = 1.0
+    backoff: float = 1.0
+    backoff_max_empty: float = 30.0
+    backoff_max: float = 60.0
+    fetch_timeout: float = 10.0
+    lease_grace: float = 1.0
+    max_wait: float = 5.0
+    removal_grace: float = 90.0
+    confirm_after: float = 20.0
+
+    @property
+    def lease(self) -> float:
+        return self.fetch_timeout + self.lease_grace
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to fetch, until `deadline` on the monotonic clock."""
+
+    number: int
+    why: Why
+    start: float
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """These keys serve now. If `start` is set, the caller also runs that fetch, behind the request."""
+
+    keys: tuple[Key, ...]
+    start: Lease | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until `lease` is settled, or until `until` on the monotonic clock. If `start`, the caller runs the fetch."""
+
+    lease: Lease
+    until: float
+    start: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The keys are current, and this kid is not among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Nobody can say now; ask again in `retry_after` seconds."""
+
+    retry_after: float
+
+
+Decision: TypeAlias = Use | Wait | Unknown | Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A set of keys as it was fetched, with the vanished ones that still serve, and when they stop (monotonic)."""
+
+    generation: int
+    keys: KeysByKid
+    retiring: Mapping[str | None, float]
+    fetched_mono: float
+    fetched_wall: float
+    interval: float
+    cloud_instance_name: str | None = None
+
+    def age(self, mono: float, wall: float) -> float:
+        return max(mono - self.fetched_mono, wall - self.fetched_wall, 0.0)
+
+    def serving(self, kid: str | None, mono: float) -> tuple[Key, ...] | None:
+        keys = self.keys.get(kid)
+        return keys if keys and mono < self.retiring.get(kid, float("inf")) else None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the hit path reads without a lock: until both times, a kid in `keys` needs no decision."""
+
+    keys: KeysByKid
+    until_mono: float
+    until_wall: float
+
+
+NO_VIEW = View({}, NEVER, NEVER)
+
+
+@dataclass(slots=True)
+class Freshness:
+    """The state machine of one source of keys."""
+
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    rng: random.Random = field(default_factory=random.Random)
+    snapshot: Snapshot | None = None
+    lease: Lease | None = None
+    view: View = NO_VIEW
+    failures: int = 0
+    last_start: float = NEVER
+    last_succeeded: bool = True
+    not_before: float = NEVER
+    confirm_at: float | None = None
+    _leases: int = 0
+    _fruitless: int = 0
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    def lookup(self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True) -> Decision:
+        """Decide for one request; with `may_wait=False` the answer is never Wait."""
+        self._void_dead_lease(mono, wall)
+        keys = self._usable(kid, mono, wall)
+        if keys:
+            if self._refresh_due(mono, wall):
+                return Use(keys, self._start("refresh", mono, wall))
+            self._publish(mono, wall)
+            return Use(keys)
+        if self.lease is not None:
+            return self._wait(self.lease, mono, start=False) if may_wait else Unavailable(self.rhythm.min_gap)
+        return self._missed(mono, wall, may_wait=may_wait)
+
+    def tick(self, mono: float, wall: float) -> Lease | None:
+        """Start what is due without any request: a first fetch, a refresh, or a look whether a key is really gone."""
+        self._void_dead_lease(mono, wall)
+        if self.lease is not None:
+            return None
+        due = self._refresh_due(mono, wall) if self._alive(mono, wall) else mono >= self._gate(mono, wall)
+        return self._start("tick", mono, wall) if due else None
+
+    def force(self, mono: float, wall: float) -> Lease | None:
+        """Start a fetch because an operator asks; only a fetch in flight and `min_gap` can forbid it."""
+        self._void_dead_lease(mono, wall)
+        if self.lease is not None or mono < self.last_start + self.rhythm.min_gap:
+            return None
+        return self._start("forced", mono, wall)
+
+    def fetched(
+        self,
+        lease: Lease,
+        keyset: KeySet,
+        mono: float,
+        wall: float,
+        *,
+        max_age: float | None = None,
+        cloud_instance_name: str | None = None,
+    ) -> bool:
+        """Swap in a validated set; False if it came too late and was dropped."""
+        self._void_dead_lease(mono, wall)
+        if self.lease is None or self.lease.number != lease.number:
+            return False
+        self.lease = None
+        self._count_fruit(lease, keyset)
+        self.snapshot = self._snapshot(keyset, mono, wall, max_age, cloud_instance_name)
+        self.failures, self.last_succeeded, self.not_before = 0, True, NEVER
+        self.confirm_at = mono + self.rhythm.confirm_after if self.snapshot.retiring else None
+        self._publish(mono, wall)
+        return True
+
+    def failed(self, lease: Lease, mono: float, wall: float, *, retry_after: float | None = None) -> bool:
+        """Count a failed attempt; False if its lease was void already. The keys stay as they are."""
+        self._void_dead_lease(mono, wall)
+        if self.lease is None or self.lease.number != lease.number:
+            return False
+        self.lease = None
+        self._back_off(mono, wall, retry_after)
+        self._publish(mono, wall)
+        return True
+
+    def forked(self, mono: float, wall: float) -> None:
+        """A child process keeps the keys, and none of the parent's fetches."""
+        self.lease = None
+        self._publish(mono, wall)
+
+    # -- what is known ---------------------------------------------------------------------------------------------
+
+    def age(self, mono: float, wall: float) -> float | None:
+        """Seconds since the last good fetch, by the older clock; None before the first."""
+        return self.snapshot.age(mono, wall) if self.snapshot else None
+
+    def _alive(self, mono: float, wall: float) -> bool:
+        return self.snapshot is not None and self.snapshot.age(mono, wall) < self.rhythm.max_stale
+
+    def _usable(self, kid: str | None, mono: float, wall: float) -> tuple[Key, ...] | None:
+        return self.snapshot.serving(kid, mono) if self.snapshot and self._alive(mono, wall) else None
+
+    def _refresh_due(self, mono: float, wall: float) -> bool:
+        snapshot = self.snapshot
+        if snapshot is None or self.lease is not None or mono < self._gate(mono, wall):
+            return False
+        if mono >= snapshot.fetched_mono + snapshot.interval or (self.confirm_at is not None and mono >= self.confirm_at):
+            return True
+        # Only the wall clock says so: it may have jumped, so one attempt per cooldown is enough.
+        return wall >= snapshot.fetched_wall + snapshot.interval and mono >= self.last_start + self.rhythm.miss_cooldown
+
+    def _gate(self, mono: float, wall: float) -> float:
+        """When the next attempt may start, misses apart."""
+        backoff = self.not_before
+        if not self._alive(mono, wall):  # the longer backoff of better days must not delay the recovery
+            backoff = min(backoff, self.last_start + self.rhythm.lease + self.rhythm.backoff_max_empty)
+        return max(backoff, self.last_start + self.rhythm.min_gap)
+
+    def _cooldown_until(self) -> float:
+        doubled = self.rhythm.miss_cooldown * 2.0 ** min(self._fruitless, 8)
+        return self.last_start + min(doubled, self.rhythm.miss_cooldown_max)
+
+    # -- transitions -----------------------------------------------------------------------------------------------
+
+    def _missed(self, mono: float, wall: float, *, may_wait: bool) -> Decision:
+        alive = self._alive(mono, wall)
+        gate = self._gate(mono, wall)
+        if mono < gate and not (alive and self.last_succeeded):
+            return Unavailable(gate - mono)
+        if alive and mono < max(self._cooldown_until(), gate):
+            return Unknown() if self.last_succeeded else Unavailable(self._cooldown_until() - mono)
+        if not may_wait:
+            return Unavailable(self.rhythm.min_gap)
+        return self._wait(self._start("miss" if alive else "cold", mono, wall), mono, start=True)
+
+    def _wait(self, lease: Lease, mono: float, *, start: bool) -> Wait:
+        return Wait(lease, min(mono + self.rhythm.max_wait, lease.deadline), start)
+
+    def _start(self, why: Why, mono: float, wall: float) -> Lease:
+        self._leases += 1
+        self.lease = Lease(self._leases, why, mono, mono + self.rhythm.lease)
+        self.last_start = mono
+        self.confirm_at = None
+        self._publish(mono, wall)
+        return self.lease
+
+    def _void_dead_lease(self, mono: float, wall: float) -> None:
+        if self.lease is not None and mono >= self.lease.deadline:
+            self.lease = None
+            self._back_off(mono, wall, None)
+            self._publish(mono, wall)
+
+    def _back_off(self, mono: float, wall: float, retry_after: float | None) -> None:
+        self.failures += 1
+        self.last_succeeded = False
+        rhythm = self.rhythm
+        limit = rhythm.backoff_max if self._alive(mono, wall) else rhythm.backoff_max_empty
+        pause = min(rhythm.backoff * 2.0 ** min(self.failures - 1, 12), limit) * self.rng.uniform(0.5, 1.0)
+        self.not_before = mono + min(max(pause, retry_after or 0.0), limit)
+
+    def _count_fruit(self, lease: Lease, keyset: KeySet) -> None:
+        old = self.snapshot.keys if self.snapshot else {}
+        if any(old.get(kid) != keys for kid, keys in keyset.keys.items() if kid is not None):
+            self._fruitless = 0
+        elif lease.why == "miss":
+            self._fruitless += 1
+
+    def _snapshot(
+        self, keyset: KeySet, mono: float, wall: float, max_age: float | None, cloud_instance_name: str | None
+    ) -> Snapshot:
+        old = self.snapshot or Snapshot(0, {}, {}, mono, wall, 0.0)
+        keys = {kid: _kept(old.keys.get(kid), found) for kid, found in keyset.keys.items()}
+        retiring: dict[str | None, float] = {}
+        for kid, found in old.keys.items():
+            stops = old.retiring.get(kid, mono + self.rhythm.removal_grace)
+            if kid is not None and kid not in keys and mono < stops:
+                keys[kid], retiring[kid] = found, stops
+        return Snapshot(old.generation + 1, keys, retiring, mono, wall, self._interval(max_age), cloud_instance_name)
+
+    def _interval(self, max_age: float | None) -> float:
+        rhythm = self.rhythm
+        wished = rhythm.refresh_interval if max_age is None else max(max_age, rhythm.refresh_floor)
+        return min(wished, rhythm.refresh_interval) * self.rng.uniform(1 - rhythm.jitter, 1 + rhythm.jitter)
+
+    def _publish(self, mono: float, wall: float) -> None:
+        """Work out until when lookups of known kids need no decision, and let the hit path see it."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return
+        dead_wall = snapshot.fetched_wall + self.rhythm.max_stale
+        until_mono, until_wall = self._quiet_until(snapshot, mono, wall, dead_wall)
+        dead_mono = snapshot.fetched_mono + self.rhythm.max_stale
+        self.view = View(snapshot.keys, min(until_mono, dead_mono, *snapshot.retiring.values()), min(until_wall, dead_wall))
+
+    def _quiet_until(self, snapshot: Snapshot, mono: float, wall: float, dead_wall: float) -> tuple[float, float]:
+        if self.lease is not None:
+            return self.lease.deadline, dead_wall
+        if mono < self.not_before:
+            return self.not_before, dead_wall
+        soft_wall = snapshot.fetched_wall + snapshot.interval
+        if wall >= soft_wall:  # the wall clock jumped; see `_refresh_due`
+            return min(self._next_refresh(snapshot), self.last_start + self.rhythm.miss_cooldown), dead_wall
+        return self._next_refresh(snapshot), soft_wall
+
+    def _next_refresh(self, snapshot: Snapshot) -> float:
+        due = snapshot.fetched_mono + snapshot.interval
+        return due if self.confirm_at is None else min(due, self.confirm_at)
+
+
+def _kept(old: tuple[Key, ...] | None, new: tuple[Key, ...]) -> tuple[Key, ...]:
+    """The old objects where nothing changed, so that what was verified with them stays remembered."""
+    return old if old == new and old is not None else new

@@ -1,0 +1,165 @@
+"""One JWK -> a key that can check signatures, or the reason why it cannot (RFC 7517, RFC 7518 section 6, RFC 8037)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.exceptions import InvalidKeyError
+
+from tokenward.token.algorithms import ALGORITHMS, Algorithm, PublicKey
+from tokenward.token.header import MAX_KID_CHARS
+from tokenward.token.strict import decode_base64url
+
+RSA_BITS = range(2048, 8193)
+"""RFC 7518 section 3.3 asks for 2048 at least; above 8192 a signature costs more than it protects."""
+RSA_EXPONENTS = range(3, 2**31)
+"""Small enough that a published key cannot make verification expensive."""
+MAX_MEMBER_CHARS = 16 * 1024
+"""An 8192-bit modulus is 1,366 characters; certificates in x5c are ignored and may be longer in sum."""
+
+_PUBLIC_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
+
+
+class UnusableKey(Exception):
+    """This JWK serves no token; `reason` is our own word for why, and holds nothing of the key."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key:
+    """A public key and what its publisher said of it. Two equal keys are the same key under the same conditions.
+
+    `issuer` and `cloud_instance_name` are Entra's binding of a key to a tenant and a cloud
+    (learn.microsoft.com/entra/identity-platform/access-tokens); None where the publisher gives none.
+    """
+
+    kid: str | None
+    kty: str
+    curve: str | None
+    alg: str | None
+    issuer: str | None
+    cloud_instance_name: str | None
+    thumbprint: bytes
+    public_key: PublicKey
+
+    def serves(self, algorithm: Algorithm) -> bool:
+        """Whether tokens of this algorithm may be checked with this key."""
+        return algorithm.fits(self.kty, self.curve) and self.alg in (None, algorithm.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and self._said() == other._said()
+
+    def __hash__(self) -> int:
+        return hash(self.thumbprint)
+
+    def _said(self) -> tuple[object, ...]:
+        return (self.kid, self.kty, self.curve, self.alg, self.issuer, self.cloud_instance_name, self.thumbprint)
+
+    def __repr__(self) -> str:
+        return f"<Key kty={self.kty}>"
+
+
+def read_jwk(jwk: object) -> Key:
+    """Import one JWK; certificates (x5c) are ignored, the bare members are the key.
+
+    Raises UnusableKey.
+    """
+    if not isinstance(jwk, Mapping):
+        raise UnusableKey("not_an_object")
+    kty = _text(jwk, "kty")
+    if kty is None or kty not in _PUBLIC_MEMBERS:
+        raise UnusableKey("unknown_kty")
+    if not _PRIVATE_MEMBERS.isdisjoint(jwk):
+        raise UnusableKey("private_key_published")
+    _require_use(jwk)
+    curve = _curve(jwk, kty)
+    public_key = _import(kty, jwk)
+    return Key(
+        kid=_kid(jwk),
+        kty=kty,
+        curve=curve,
+        alg=_alg(jwk, kty),
+        issuer=_text(jwk, "issuer"),
+        cloud_instance_name=_text(jwk, "cloud_instance_name"),
+        thumbprint=_digest(public_key),
+        public_key=public_key,
+    )
+
+
+def _text(jwk: Mapping[str, object], name: str) -> str | None:
+    value = jwk.get(name)
+    if value is None:
+        return None
+    if type(value) is not str or len(value) > MAX_MEMBER_CHARS:
+        raise UnusableKey(f"{name}_malformed")
+    return value
+
+
+def _kid(jwk: Mapping[str, object]) -> str | None:
+    kid = _text(jwk, "kid")
+    if kid is not None and not 1 <= len(kid) <= MAX_KID_CHARS:
+        raise UnusableKey("kid_malformed")
+    return kid
+
+
+def _curve(jwk: Mapping[str, object], kty: str) -> str | None:
+    curve = _text(jwk, "crv") if kty != "RSA" else None
+    if not any(algorithm.fits(kty, curve) for algorithm in ALGORITHMS.values()):
+        raise UnusableKey("curve_not_supported")
+    return curve
+
+
+def _alg(jwk: Mapping[str, object], kty: str) -> str | None:
+    alg = _text(jwk, "alg")
+    if alg is not None and (alg not in ALGORITHMS or ALGORITHMS[alg].kty != kty):
+        raise UnusableKey("alg_not_supported")
+    return alg
+
+
+def _require_use(jwk: Mapping[str, object]) -> None:
+    if _text(jwk, "use") not in (None, "sig"):
+        raise UnusableKey("not_for_signatures")
+    operations = jwk.get("key_ops")
+    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
+        raise UnusableKey("not_for_verification")
+
+
+def _import(kty: str, jwk: Mapping[str, object]) -> PublicKey:
+    members = {name: _text(jwk, name) for name in _PUBLIC_MEMBERS[kty]}
+    if None in members.values():
+        raise UnusableKey("member_missing")
+    try:
+        for name in members.keys() - {"crv"}:
+            decode_base64url(str(members[name]).encode("ascii"))
+        key = _importer(kty).from_jwk({"kty": kty, **members})
+    except (ValueError, InvalidKeyError):  # PyJWT quotes the JWK in its message, so nothing of it may travel on
+        raise UnusableKey("key_malformed") from None
+    _require_strength(key)
+    return key  # type: ignore[return-value]  # public members only, so a public key
+
+
+def _importer(kty: str) -> type[RSAAlgorithm] | type[ECAlgorithm] | type[OKPAlgorithm]:
+    return {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "OKP": OKPAlgorithm}[kty]  # type: ignore[return-value]
+
+
+def _require_strength(key: object) -> None:
+    if not isinstance(key, RSAPublicKey):
+        return
+    exponent = key.public_numbers().e
+    if key.key_size not in RSA_BITS:
+        raise UnusableKey("rsa_size")
+    if exponent not in RSA_EXPONENTS or exponent % 2 == 0:
+        raise UnusableKey("rsa_exponent")
+
+
+def _digest(key: PublicKey) -> bytes:
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()

@@ -1,0 +1,130 @@
+"""What differs between asyncio and trio, and nothing else: detached jobs, signals from other threads, time limits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+Job = Callable[[], Coroutine[object, object, None]]
+
+_tasks: set[asyncio.Task[None]] = set()  # asyncio itself holds only weak references
+
+
+class Signal(Protocol):
+    """Set once, from any thread; awaited in the loop that made it."""
+
+    def set(self) -> None: ...
+
+    async def wait(self, seconds: float) -> bool:
+        """True as soon as it is set, False after `seconds`."""
+
+
+class Loop(Protocol):
+    """The event loop that runs the caller. Nothing of it is kept beyond a call."""
+
+    def spawn(self, job: Job) -> None:
+        """Run `job` on its own: without the caller's context, cancellation or trace span."""
+
+    def signal(self) -> Signal: ...
+
+    async def within(self, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
+        """Await the work; raises TimeoutError after `seconds`."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+def current_loop() -> Loop:
+    """The loop that this code runs in: asyncio's (uvloop too), else trio's."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _Trio()
+    return _Asyncio()
+
+
+class _Asyncio:
+    def spawn(self, job: Job) -> None:
+        task = asyncio.get_running_loop().create_task(job(), context=contextvars.Context())
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+
+    def signal(self) -> Signal:
+        return _AsyncioSignal()
+
+    async def within(self, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
+        async with asyncio.timeout(seconds):
+            return await work()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class _AsyncioSignal:
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._future: asyncio.Future[None] = self._loop.create_future()
+
+    def set(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
+            self._loop.call_soon_threadsafe(self._resolve)
+
+    async def wait(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.shield(self._future)
+        return self._future.done()
+
+    def _resolve(self) -> None:
+        if not self._future.done():
+            self._future.set_result(None)
+
+
+class _Trio:
+    """trio is imported only where it runs already."""
+
+    def spawn(self, job: Job) -> None:
+        import trio
+
+        trio.lowlevel.spawn_system_task(job, context=contextvars.Context())
+
+    def signal(self) -> Signal:
+        return _TrioSignal()
+
+    async def within(self, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
+        import trio
+
+        try:
+            with trio.fail_after(seconds):
+                return await work()
+        except trio.TooSlowError:
+            raise TimeoutError from None
+
+    async def sleep(self, seconds: float) -> None:
+        import trio
+
+        await trio.sleep(seconds)
+
+
+class _TrioSignal:
+    def __init__(self) -> None:
+        import trio
+
+        self._token = trio.lowlevel.current_trio_token()
+        self._event = trio.Event()
+
+    def set(self) -> None:
+        import trio
+
+        with contextlib.suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._event.set)
+
+    async def wait(self, seconds: float) -> bool:
+        import trio
+
+        with trio.move_on_after(seconds):
+            await self._event.wait()
+        return self._event.is_set()

@@ -1,0 +1,61 @@
+"""The port to the network: what a fetch is asked, what it answers, and how it fails.
+
+`Fetch` and `AsyncFetch` are one function each, so that another client, or an instrumented one, fits without a change here.
+An implementation must not follow redirects, must stop reading at `limit` bytes, and must give up after `timeout` seconds.
+Whatever else it raises than FetchFailed counts as a failed fetch, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+MAX_BODY_BYTES = 1024 * 1024
+"""1000 Entra keys are 1.5 MB with certificates, 100 are 155 KB; 50 KiB, as elsewhere, has failed real issuers."""
+
+FailureKind: TypeAlias = Literal[
+    "timeout", "dns", "tls", "connect", "read", "status", "redirect", "too_large", "encoding",
+    "not_json", "metadata", "no_keys", "not_started", "other",
+]  # fmt: skip
+
+
+class FetchFailed(Exception):
+    """A fetch that brought nothing. `detail` is short, and holds nothing of a body; `retry_after` is in seconds."""
+
+    def __init__(
+        self, kind: FailureKind, detail: str = "", *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(f"{kind}: {detail}" if detail else kind)
+        self.kind: FailureKind = kind
+        self.detail = detail
+        self.status = status
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRequest:
+    """One GET. `timeout` is the total in seconds; `no_cache` asks caches on the way to step aside."""
+
+    url: str
+    timeout: float
+    no_cache: bool = False
+    limit: int = MAX_BODY_BYTES
+
+    @property
+    def headers(self) -> dict[str, str]:
+        asked = {"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"}
+        return asked | ({"Cache-Control": "no-cache"} if self.no_cache else {})
+
+
+@dataclass(frozen=True, slots=True)
+class FetchResponse:
+    """Any answer at all. Header names are lower case; the body is decoded, and at most `limit` bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Fetch: TypeAlias = Callable[[FetchRequest], FetchResponse]
+AsyncFetch: TypeAlias = Callable[[FetchRequest], Awaitable[FetchResponse]]

@@ -1,0 +1,274 @@
+"""One issuer's keys in this process: the state machine, the short lock around it, and who waits for it."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from tokenward.forks import on_fork
+from tokenward.keys.freshness import Decision, Freshness, Lease, Rhythm, Unavailable, Unknown, Use, Wait
+from tokenward.keys.jwk import Key
+from tokenward.keys.loading import Discovered, Loaded, Loading, after_failure, load
+from tokenward.keys.location import Remote, Static
+from tokenward.keys.port import FetchFailed
+
+Clock: TypeAlias = Callable[[], float]
+Wake: TypeAlias = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class KeysRefreshed:
+    """A set was fetched and swapped in."""
+
+    source: str
+    why: str
+    seconds: float
+    keys: int
+    added: int
+    removed: int
+    skipped: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class KeysRefreshFailed:
+    """An attempt failed; the keys stay. `age` is that of the keys in hand, in seconds."""
+
+    source: str
+    why: str
+    kind: str
+    detail: str
+    failures: int
+    retry_in: float
+    age: float | None
+    usable: bool
+
+
+KeyEvent: TypeAlias = KeysRefreshed | KeysRefreshFailed
+Observer: TypeAlias = Callable[[KeyEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus:
+    """One source, in the words of `freshness`; times in seconds, `next_attempt` from now."""
+
+    source: str
+    keys: Literal["static", "empty", "fresh", "stale", "dead"]
+    fetch: Literal["none", "idle", "in_flight", "backoff"]
+    usable: int
+    age: float | None
+    failures: int
+    last_failure: str | None
+    next_attempt: float | None
+    waits: int
+    fetches: int
+
+
+class StaticSource:
+    """Keys from the configuration, behind the same few methods as fetched ones."""
+
+    def __init__(self, location: Static) -> None:
+        self.name = location.name
+        self.cloud_instance_name: str | None = None
+        self._keys = location.keyset.keys
+        self._count = len(location.keyset)
+
+    def settled(self, kid: str | None, wall: float) -> tuple[Key, ...] | None:
+        return self._keys.get(kid, ())
+
+    def age(self) -> float | None:
+        return None
+
+    def status(self) -> KeyStatus:
+        return KeyStatus(self.name, "static", "none", self._count, None, 0, None, None, 0, 0)
+
+
+class KeySource:
+    """Keys that are fetched. Both drivers, any number of threads and event loops may share one.
+
+    `clock` is the epoch clock, `monotonic` the one for pauses. It makes no request itself: it says when one is due.
+    """
+
+    def __init__(
+        self, location: Remote, *, rhythm: Rhythm, clock: Clock, monotonic: Clock, observer: Observer | None = None
+    ) -> None:
+        self.name = location.name
+        self.rhythm = rhythm
+        self.location = location
+        self._clock = clock
+        self._monotonic = monotonic
+        self._observer = observer
+        self._lock = threading.Lock()
+        self._state = Freshness(rhythm, random.Random())  # noqa: S311  # jitter, not a secret
+        self._discovered: Discovered | None = None
+        self._waiting: list[Wake] = []
+        self._last_failure: str | None = None
+        self._waits = 0
+        self._fetches = 0
+        on_fork(self)
+
+    # -- the hit path: no lock -------------------------------------------------------------------------------------
+
+    def settled(self, kid: str | None, wall: float) -> tuple[Key, ...] | None:
+        """The keys of this kid if nothing needs deciding; else None, and `decide` must be asked."""
+        view = self._state.view
+        if self._monotonic() < view.until_mono and wall < view.until_wall:
+            return view.keys.get(kid)
+        return None
+
+    @property
+    def cloud_instance_name(self) -> str | None:
+        snapshot = self._state.snapshot
+        return snapshot.cloud_instance_name if snapshot else None
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    def decide(self, kid: str | None) -> Decision:
+        """What a request with this kid is to do."""
+        with self._lock:
+            return self._state.lookup(kid, self._monotonic(), self._clock())
+
+    def decide_finally(self, kid: str | None) -> Use | Unknown | Unavailable:
+        """The same for a request that has waited: it does not wait again."""
+        with self._lock:
+            decision = self._state.lookup(kid, self._monotonic(), self._clock(), may_wait=False)
+        return Unavailable(self.rhythm.min_gap) if isinstance(decision, Wait) else decision
+
+    def tick(self) -> Lease | None:
+        with self._lock:
+            return self._state.tick(self._monotonic(), self._clock())
+
+    def force(self) -> Lease | None:
+        with self._lock:
+            return self._state.force(self._monotonic(), self._clock())
+
+    def wait_for(self, lease: Lease, wake: Wake, limit: int) -> bool:
+        """Have `wake` called once the lease is settled. False, and no call, if too many wait already."""
+        with self._lock:
+            if len(self._waiting) >= limit:
+                return False
+            self._waits += 1
+            current = self._state.lease
+            settled = current is None or current.number != lease.number
+            if not settled:
+                self._waiting.append(wake)
+        if settled:
+            wake()
+        return True
+
+    def stop_waiting(self, wake: Wake) -> None:
+        with self._lock:
+            if wake in self._waiting:
+                self._waiting.remove(wake)
+
+    def seconds_until(self, mono: float) -> float:
+        """How long to wait for a time on the source's monotonic clock."""
+        return max(mono - self._monotonic(), 0.0)
+
+    def pending(self) -> tuple[Lease | None, float]:
+        """The fetch under way, and the seconds until the next may start."""
+        with self._lock:
+            mono = self._monotonic()
+            lease = self._state.lease
+            return (lease if lease and mono < lease.deadline else None), max(self._state.not_before - mono, 0.0)
+
+    def loading(self, lease: Lease) -> Loading:
+        """The requests to make for this lease, and the checks on their answers."""
+        with self._lock:
+            self._fetches += 1
+        no_cache = lease.why in ("miss", "forced")
+        mono, timeout = self._monotonic(), self.rhythm.fetch_timeout
+        return load(self.location, self._discovered, mono=mono, timeout=timeout, no_cache=no_cache)
+
+    def settle(self, lease: Lease, outcome: Loaded | FetchFailed) -> None:
+        """Take the result of a fetch, wake everyone, tell the observer. A result that is too late changes nothing."""
+        with self._lock:
+            mono, wall = self._monotonic(), self._clock()
+            event = self._succeed(lease, outcome, mono, wall) if isinstance(outcome, Loaded) else self._fail(lease, outcome, mono, wall)
+            waiting = self._waiting if event else []
+            if event:
+                self._waiting = []
+        for wake in waiting:
+            wake()
+        self._tell(event)
+
+    def forked(self) -> None:
+        """In a child process: a new lock, because a thread that is not here may hold the old one."""
+        self._lock = threading.Lock()
+        self._waiting = []
+        self._state.forked(self._monotonic(), self._clock())
+
+    # -- what is known ---------------------------------------------------------------------------------------------
+
+    def age(self) -> float | None:
+        return self._state.age(self._monotonic(), self._clock())
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are keys that may serve."""
+        age = self.age()
+        return age is not None and age < self.rhythm.max_stale
+
+    def status(self) -> KeyStatus:
+        with self._lock:
+            state, mono, wall = self._state, self._monotonic(), self._clock()
+            age = state.age(mono, wall)
+            in_flight = state.lease is not None and mono < state.lease.deadline
+            pause = max(state.not_before - mono, 0.0)
+            return KeyStatus(
+                self.name,
+                self._keys_word(age),
+                "in_flight" if in_flight else "backoff" if pause else "idle",
+                sum(kid is not None for kid in state.snapshot.keys) if state.snapshot else 0,
+                age,
+                state.failures,
+                self._last_failure,
+                pause or None,
+                self._waits,
+                self._fetches,
+            )
+
+    def _keys_word(self, age: float | None) -> Literal["empty", "fresh", "stale", "dead"]:
+        if age is None or self._state.snapshot is None:
+            return "empty"
+        if age >= self.rhythm.max_stale:
+            return "dead"
+        return "fresh" if age < self._state.snapshot.interval else "stale"
+
+    # -- inside the lock -------------------------------------------------------------------------------------------
+
+    def _succeed(self, lease: Lease, loaded: Loaded, mono: float, wall: float) -> KeyEvent | None:
+        state = self._state
+        before = set(state.snapshot.keys) if state.snapshot else set()
+        cloud = loaded.cloud_instance_name
+        if not state.fetched(lease, loaded.keyset, mono, wall, max_age=loaded.max_age, cloud_instance_name=cloud):
+            return None
+        self._discovered = loaded.discovered
+        now = set(loaded.keyset.keys)
+        added, removed = len(now - before - {None}), len(before - now - {None})
+        skipped = dict(loaded.keyset.skipped)
+        return KeysRefreshed(self.name, lease.why, mono - lease.start, len(loaded.keyset), added, removed, skipped)
+
+    def _fail(self, lease: Lease, failure: FetchFailed, mono: float, wall: float) -> KeyEvent | None:
+        state = self._state
+        if not state.failed(lease, mono, wall, retry_after=failure.retry_after):
+            return None
+        self._discovered = after_failure(self._discovered, failure)
+        self._last_failure = failure.kind
+        age = state.age(mono, wall)
+        usable = age is not None and age < self.rhythm.max_stale
+        pause = max(state.not_before - mono, 0.0)
+        return KeysRefreshFailed(self.name, lease.why, failure.kind, failure.detail, state.failures, pause, age, usable)
+
+    def _tell(self, event: KeyEvent | None) -> None:
+        if event is None or self._observer is None:
+            return
+        try:
+            self._observer(event)
+        except Exception:  # noqa: BLE001, S110  # an observer must not be able to stop keys from serving
+            pass
+
+
+Source: TypeAlias = StaticSource | KeySource

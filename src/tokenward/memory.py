@@ -1,0 +1,99 @@
+"""Remembered tokens: the signature of a token seen before is not computed again, and nothing else is skipped.
+
+What is kept is which key object verified exactly these bytes, between which times the token is valid, and its claims as text.
+A hit counts only while the issuer's current keys still hand out that very object, so a key that is withdrawn or replaced takes
+its tokens with it, and nothing needs to be invalidated. Rejections are never remembered; the claims are parsed afresh for every
+request, so no two requests share an object that one of them could change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass
+
+from tokenward.errors import PolicyError
+from tokenward.forks import on_fork
+from tokenward.identity import Claims, Identity
+from tokenward.keys.jwk import Key
+from tokenward.keys.source import Source
+from tokenward.token.strict import parse_object
+
+MAX_REMEMBERED = 4096
+"""Tokens in memory by default: about 1.5 KB each with Entra's claims."""
+MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
+"""Claims text in memory, whatever the number of tokens: a thousand tokens with 200 groups each."""
+MAX_CLAIMS_BYTES = 16 * 1024
+"""Claims longer than this are not remembered; a token of the default limit holds 12 KiB."""
+MAX_SIZE = 1_000_000
+
+
+
+@dataclass(slots=True)
+class Remembered:
+    """One verified token. `opens` and `closes` are its nbf and exp with the issuer's leeway, seconds since the epoch."""
+
+    source: Source
+    kid: str | None
+    key: Key
+    opens: float
+    closes: float
+    claims_json: bytes
+    identity: Identity
+
+
+class Memory:
+    """Tokens verified before, by SHA-256 of their exact bytes; bounded in number and in bytes, first in first out.
+
+    Reads take no lock. `size` 0 switches it off.
+    """
+
+    def __init__(self, size: int = MAX_REMEMBERED) -> None:
+        if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= MAX_SIZE:
+            raise PolicyError("remember", f"it is not a number from 0 to {MAX_SIZE}", "Give how many tokens to remember; 0 is none.")
+        self._size = size
+        self._bytes = 0
+        self._entries: dict[bytes, Remembered] = {}
+        self._lock = threading.Lock()
+        on_fork(self)
+
+    def recall(self, digest: bytes, now: float) -> Identity | None:
+        """The identity of a token seen before, if its key is still current and `now` lies in its time."""
+        entry = self._entries.get(digest)
+        if entry is None or not entry.opens <= now < entry.closes:
+            return None
+        keys = entry.source.settled(entry.kid, now)
+        if keys is None or not any(key is entry.key for key in keys):
+            return None
+        return entry.identity.with_claims(parse_object(entry.claims_json))
+
+    def remember(self, digest: bytes, entry: Remembered) -> None:
+        """Keep a token that has passed every check."""
+        if not self._size or len(entry.claims_json) > MAX_CLAIMS_BYTES:
+            return
+        with self._lock:
+            self._forget(digest)
+            while self._entries and self._full(len(entry.claims_json)):
+                self._forget(next(iter(self._entries)))
+            self._entries[digest] = entry
+            self._bytes += len(entry.claims_json)
+
+    def forked(self) -> None:
+        """In a child process: a new lock. The entries hold none of the parent's state."""
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _full(self, more: int) -> bool:
+        return len(self._entries) >= self._size or self._bytes + more > MAX_REMEMBERED_BYTES
+
+    def _forget(self, digest: bytes) -> None:
+        entry = self._entries.pop(digest, None)
+        if entry is not None:
+            self._bytes -= len(entry.claims_json)
+
+
+def digest_of(token: bytes) -> bytes:
+    """The whole SHA-256 of the whole token: a shorter one, or of a part, would let one caller pass for another."""
+    return hashlib.sha256(token).digest()

@@ -1,0 +1,78 @@
+"""What every front door has in common: who may pass without a token, and how a refusal is reported and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from tokenward.challenge import Answer, answer, require_realm
+from tokenward.diagnostics import Diagnostics
+from tokenward.errors import AuthenticationError, MissingToken, PolicyError
+
+Predicate: TypeAlias = Callable[[Any], bool]
+Exempt: TypeAlias = Iterable[str | Predicate]
+
+
+class Door:
+    """The options of a front door.
+
+    exempt           paths that need no token: "/health" (exactly), "/public/*" (below it), or a function of the request
+                     (the ASGI scope, the WSGI environ, Django's HttpRequest). A token on such a path is not looked at
+    optional         let requests without a token pass, with identity None; a bad token is refused all the same
+    realm            the realm of the challenge (RFC 9110 section 11.5)
+    allow_preflight  let CORS preflights pass, which never carry credentials (Fetch standard, section 3.2.2)
+    diagnostics      where rejections are reported
+
+    Raises PolicyError.
+    """
+
+    def __init__(
+        self,
+        *,
+        exempt: Exempt = (),
+        optional: bool = False,
+        realm: str | None = None,
+        allow_preflight: bool = True,
+        diagnostics: Diagnostics | None = None,
+    ) -> None:
+        rules = _rules(exempt)
+        self._paths = frozenset(rule for rule in rules if isinstance(rule, str) and not rule.endswith("/*"))
+        self._prefixes = tuple(rule[:-1] for rule in rules if isinstance(rule, str) and rule.endswith("/*"))
+        self._predicates = tuple(rule for rule in rules if not isinstance(rule, str))
+        self._optional = optional
+        self._realm = require_realm(realm)
+        self.allow_preflight = allow_preflight
+        self.diagnostics = diagnostics or Diagnostics()
+
+    def is_open(self, path: str, request: object) -> bool:
+        """Whether this path, relative to the app, needs no token."""
+        if path in self._paths or (self._prefixes and path.startswith(self._prefixes) and _is_plain(path)):
+            return True
+        return any(predicate(request) for predicate in self._predicates)
+
+    def tolerates(self, error: AuthenticationError) -> bool:
+        """Whether the request may go on without an identity."""
+        return self._optional and isinstance(error, MissingToken)
+
+    def refuse(self, error: AuthenticationError, *, method: str, path: str) -> Answer:
+        """Report the rejection, and say what to answer."""
+        self.diagnostics.rejected(error, method=method, path=path)
+        return answer(error, self._realm)
+
+
+def _rules(exempt: object) -> tuple[str | Predicate, ...]:
+    if isinstance(exempt, str) or not isinstance(exempt, Iterable):
+        raise PolicyError("exempt", "it is not a list", "Write a list such as ['/health', '/public/*'].")
+    rules = tuple(exempt)
+    for rule in rules:
+        if not callable(rule) and not (isinstance(rule, str) and rule.startswith("/") and "*" not in rule.removesuffix("/*")):
+            problem = "it holds something that is neither a path, nor a path ending in /*, nor a function"
+            raise PolicyError("exempt", problem, "Write paths like '/health', prefixes like '/public/*', or functions of the request.")
+    return rules
+
+
+def _is_plain(path: str) -> bool:
+    """Whether what follows the prefix cannot lead out of it again, by the app's or a proxy's normalising."""
+    return not any(part in (".", "..", "") for part in path.split("/")[1:-1]) and not (
+        path.endswith(("/.", "/..")) or set(path) & set("\\%;\0")
+    )

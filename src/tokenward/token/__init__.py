@@ -1,0 +1,1 @@
+"""What happens to a token, in order: authorization, compact, admission, (keys,) signature, claims. All of it pure."""

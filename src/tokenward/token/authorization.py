@@ -1,0 +1,61 @@
+"""Authorization values -> one token (RFC 6750 section 2.1, RFC 9110 section 11.6.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tokenward.errors import InvalidAuthorization, MissingToken, MultipleTokens
+
+MAX_AUTHORIZATION_BYTES = 64 * 1024
+"""Longest header looked into; servers stop earlier (h11 16 KiB, gunicorn 8 KiB), so this is for callers without one."""
+
+_B64TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
+
+
+def bearer_token(values: Sequence[str | bytes]) -> bytes:
+    """The token of the only Authorization value.
+
+    It does not look into the token: that its characters are those of the grammar is judged by `require_b64token`, after
+    the strict parser has refused it, so that a good token is not read twice.
+
+    Raises MissingToken, MultipleTokens or InvalidAuthorization.
+    """
+    if len(values) != 1:
+        raise MultipleTokens("more than one Authorization value") if values else MissingToken("no Authorization header")
+    value = values[0] if isinstance(values[0], bytes) else _encoded(values[0])
+    scheme, _, token = value.strip(b" \t").partition(b" ")
+    if scheme.lower() != b"bearer":
+        raise _not_bearer(value)
+    token = token.lstrip(b" ")
+    if not token or b"," in token or b" " in token:
+        raise _not_one_token(token)
+    return token
+
+
+def require_b64token(token: bytes) -> None:
+    """Raise InvalidAuthorization if the token holds a character that RFC 6750's b64token does not have."""
+    if token.translate(None, _B64TOKEN):
+        raise InvalidAuthorization("the token has characters that RFC 6750 does not allow")
+
+
+def _encoded(value: str) -> bytes:
+    """WSGI and some ASGI callers hold header bytes as latin-1 text (PEP 3333)."""
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        raise InvalidAuthorization("the header holds characters outside latin-1") from None
+
+
+def _not_bearer(value: bytes) -> MissingToken | MultipleTokens | InvalidAuthorization:
+    head = value[:MAX_AUTHORIZATION_BYTES].lower()
+    if not head.strip(b" \t"):
+        return InvalidAuthorization("the header is empty")
+    if any(part.lstrip().startswith(b"bearer ") for part in head.split(b",")[1:]):
+        return MultipleTokens("several credentials joined with commas")
+    return MissingToken("the scheme is not Bearer")
+
+
+def _not_one_token(token: bytes) -> MultipleTokens | InvalidAuthorization:
+    if b"," in token:
+        return MultipleTokens("several credentials joined with commas")
+    return InvalidAuthorization("the token holds spaces" if token else "no token follows the scheme")

@@ -1,0 +1,215 @@
+"""Claims -> Identity: one table of checks on the token, one on the caller. A new check is a function and a row here.
+
+Each check returns, or raises the one rejection it is named for. The first table may be run before the signature, to see whether a
+token is worth a fetch of keys; the second never is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from tokenward.errors import (
+    AudienceNotAccepted,
+    CallerKindNotAllowed,
+    ClaimMalformed,
+    ClaimMissing,
+    ClientNotAllowed,
+    GuestNotAllowed,
+    InsufficientRole,
+    InsufficientScope,
+    IssuerNotTrusted,
+    TokenExpired,
+    TokenNotYetValid,
+    TokenTypeNotAccepted,
+)
+from tokenward.identity import Claims, Identity
+from tokenward.policy import Issuer, Route, client_of
+
+TokenCheck: TypeAlias = Callable[[Issuer, Claims, float], None]
+CallerCheck: TypeAlias = Callable[[Issuer, Identity], None]
+
+_STRINGS = ("sub", "tid", "azp", "appid", "client_id", "cid", "idp", "ver", "idtyp")
+_NOT_ACCESS = {"typ": frozenset({"ID", "Refresh", "Offline", "Logout"}), "token_use": frozenset({"id"})}
+"""How Keycloak and Cognito mark tokens that are not access tokens, in a claim."""
+
+
+def check_required(issuer: Issuer, claims: Claims, now: float) -> None:
+    """Required claims are there; null is absent."""
+    for name in issuer.required_claims:
+        if claims.get(name) is None:
+            raise ClaimMissing(f"no {name}", claim=name)
+
+
+def check_types(issuer: Issuer, claims: Claims, now: float) -> None:
+    """What we read as text is text."""
+    for name in _STRINGS:
+        value = claims.get(name)
+        if value is not None and type(value) is not str:
+            raise ClaimMalformed(f"{name} is not a string", claim=name)
+
+
+def check_audience(issuer: Issuer, claims: Claims, now: float) -> None:
+    """RFC 7519 section 4.1.3: one string, or a list of strings, of which one names this service."""
+    audience = claims.get("aud")
+    if type(audience) is str:
+        if audience not in issuer.audience_set:
+            raise _audience_not_accepted(issuer, audience)
+        return
+    if audience is None:
+        raise ClaimMissing("no aud", claim="aud")
+    if type(audience) is not list or not all(type(item) is str for item in audience):
+        raise ClaimMalformed("aud is not a string or a list of strings", claim="aud")
+    if issuer.audience_set.isdisjoint(audience):
+        raise _audience_not_accepted(issuer, audience)
+
+
+def check_lifetime(issuer: Issuer, claims: Claims, now: float) -> None:
+    """RFC 7519 sections 4.1.4 to 4.1.6, with the issuer's leeway."""
+    expires, leeway = _numeric_date(claims, "exp"), issuer.leeway
+    if expires is not None and now >= expires + leeway:
+        raise TokenExpired("exp has passed", claim="exp", expected=f"after {now:.0f}", actual=expires)
+    for name in ("nbf", "iat"):
+        starts = _numeric_date(claims, name)
+        if starts is not None and now < starts - leeway:
+            raise TokenNotYetValid(f"{name} lies in the future", claim=name, expected=f"not after {now:.0f}", actual=starts)
+
+
+def check_values(issuer: Issuer, claims: Claims, now: float) -> None:
+    """Claims with only one right value, such as Entra's `ver`, which must be of the same form as `iss`."""
+    for name, expected in issuer.required_values.items():
+        actual = claims.get(name)
+        if actual is None:
+            raise ClaimMissing(f"no {name}", claim=name)
+        if actual != expected:
+            raise _contradiction(name, expected, actual)
+
+
+def check_access_token(issuer: Issuer, claims: Claims, now: float) -> None:
+    """Marks of ID, refresh and logout tokens (OpenID Connect Core 2; Keycloak's `typ`, Cognito's `token_use`)."""
+    for name in issuer.id_token_marks:
+        if claims.get(name) is not None:
+            raise TokenTypeNotAccepted(f"{name} marks an ID token", claim=name)
+    for name, values in _NOT_ACCESS.items():
+        if claims.get(name) is not None and claims[name] in tuple(values):
+            raise TokenTypeNotAccepted(f"{name} says that it is no access token", claim=name, actual=claims[name])
+
+
+TOKEN_CHECKS: tuple[TokenCheck, ...] = (
+    check_required,
+    check_types,
+    check_audience,
+    check_lifetime,
+    check_values,
+    check_access_token,
+)
+
+
+def check_kind(issuer: Issuer, identity: Identity) -> None:
+    """Users, apps, or both."""
+    if issuer.kinds is not None and identity.kind not in issuer.kinds:
+        raise CallerKindNotAllowed("the kind of caller", claim="kind", expected=issuer.kinds, actual=identity.kind)
+
+
+def check_client(issuer: Issuer, identity: Identity) -> None:
+    """The calling application is in the allow-list."""
+    if issuer.clients is not None and identity.client_id not in issuer.clients:
+        raise ClientNotAllowed("the calling application", claim="client", expected=issuer.clients, actual=identity.client_id)
+
+
+def check_guest(issuer: Issuer, identity: Identity) -> None:
+    """Entra says guest by `acct` 1, or by an `idp` that is not `iss`; where it says neither, nobody knows."""
+    if issuer.guests:
+        return
+    claims = identity.claims
+    if claims.get("acct") in (1, "1") or claims.get("idp") not in (None, claims["iss"]):
+        raise GuestNotAllowed("a guest of the tenant", claim="acct" if claims.get("acct") is not None else "idp")
+
+
+def check_scopes(issuer: Issuer, identity: Identity) -> None:
+    """Every required scope is granted."""
+    missing = [scope for scope in issuer.required_scopes if scope not in identity.scopes]
+    if missing:
+        raise lacks_scopes(issuer.required_scopes, identity)
+
+
+def check_roles(issuer: Issuer, identity: Identity) -> None:
+    """Every required application role is assigned."""
+    missing = [role for role in issuer.required_roles if role not in identity.roles]
+    if missing:
+        raise InsufficientRole("a required role is missing", claim="roles", expected=issuer.required_roles, actual=sorted(identity.roles))
+
+
+CALLER_CHECKS: tuple[CallerCheck, ...] = (check_kind, check_client, check_guest, check_scopes, check_roles)
+
+
+def identity_of(route: Route, claims: Claims) -> Identity:
+    """The identity that checked claims describe. Raises ClaimMalformed for scopes or roles of the wrong type."""
+    issuer = route.issuer
+    return Identity(
+        _subject(claims, issuer.subject_claim),
+        claims["iss"],
+        claims.get("tid"),
+        client_of(claims),
+        issuer.kind_of(claims),
+        _words(claims, "scp", "scope"),
+        _words(claims, "roles"),
+        claims["exp"],
+        claims,
+    )
+
+
+def lacks_scopes(required: Any, identity: Identity) -> InsufficientScope:
+    """The rejection for missing scopes; the challenge lists what is needed (RFC 6750 section 3.1)."""
+    rejection = InsufficientScope(
+        "a required scope is missing",
+        claim="scp",
+        expected=list(required),
+        actual=sorted(identity.scopes),
+        issuer=identity.issuer,
+        scope=" ".join(required),
+    )
+    rejection.signature_held = True
+    return rejection
+
+
+def _numeric_date(claims: Claims, name: str) -> float | None:
+    """RFC 7519 section 2: a JSON number. The parser has refused NaN, Infinity and what overflows."""
+    value = claims.get(name)
+    if value is None:
+        return None
+    if type(value) is not int and type(value) is not float:
+        raise ClaimMalformed(f"{name} is not a number", claim=name)
+    return value
+
+
+def _audience_not_accepted(issuer: Issuer, actual: object) -> AudienceNotAccepted:
+    return AudienceNotAccepted("aud is not this service", claim="aud", expected=list(issuer.audiences), actual=actual)
+
+
+def _contradiction(name: str, expected: str, actual: object) -> IssuerNotTrusted | ClaimMalformed:
+    if name == "ver":
+        return IssuerNotTrusted("ver is not the version of iss", claim=name, expected=expected, actual=actual)
+    return ClaimMalformed(f"{name} has another value", claim=name, expected=expected, actual=actual)
+
+
+def _subject(claims: Claims, name: str) -> str | None:
+    value = claims.get(name)
+    if value is not None and (type(value) is not str or not value):
+        raise ClaimMalformed(f"{name} is not a non-empty string", claim=name)
+    return value
+
+
+def _words(claims: Claims, *names: str) -> frozenset[str]:
+    """A space separated string (RFC 8693 section 4.2) or a list of strings."""
+    found: set[str] = set()
+    for name in names:
+        value = claims.get(name)
+        if value is None:
+            continue
+        words = value.split(" ") if type(value) is str else value
+        if type(words) is not list or not all(type(word) is str for word in words):
+            raise ClaimMalformed(f"{name} is not a string or a list of strings", claim=name)
+        found.update(words)
+    found.discard("")
+    return frozenset(found)

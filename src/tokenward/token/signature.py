@@ -1,0 +1,60 @@
+"""Which keys may speak for this token, and whether one of them signed it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cryptography.exceptions import InvalidSignature
+
+from tokenward.errors import KeyNotForIssuer, SignatureInvalid, UnknownKey
+from tokenward.keys.jwk import Key
+from tokenward.policy import TENANT_PLACEHOLDER, Policy, Route
+from tokenward.token.admission import Admitted
+
+
+def check_signature(admitted: Admitted, keys: Sequence[Key], policy: Policy, cloud: str | None) -> Key:
+    """The key that signed the token, of those that carry its kid (RFC 7515 section 5.2).
+
+    `cloud` is the cloud's name in the issuer's metadata. Other keys are never tried.
+
+    Raises UnknownKey, KeyNotForIssuer or SignatureInvalid.
+    """
+    compact, algorithm = admitted.compact, admitted.header.algorithm
+    fitting = [key for key in keys if key.serves(algorithm)]
+    if not fitting:
+        raise UnknownKey("no key with this kid fits the algorithm" if keys else "no key with this kid")
+    bound = [key for key in fitting if _may_speak(key, admitted, policy, cloud)]
+    if not bound:
+        raise KeyNotForIssuer("the key is bound to another issuer, tenant or cloud", claim="iss", expected=fitting[0].issuer)
+    for key in bound:
+        try:
+            algorithm.check(key.public_key, compact.signature, compact.signed)
+        except InvalidSignature:
+            continue
+        return key
+    raise SignatureInvalid("the signature is not this key's")
+
+
+def _may_speak(key: Key, admitted: Admitted, policy: Policy, cloud: str | None) -> bool:
+    """Entra's bindings; a key that says nothing is bound by its address alone."""
+    if key.cloud_instance_name is not None:
+        expected = admitted.route.issuer.cloud_instance_name or cloud
+        if expected not in (None, key.cloud_instance_name):
+            return False
+    return key.issuer is None or _bound_to(key.issuer, admitted, policy)
+
+
+def _bound_to(issuer: str, admitted: Admitted, policy: Policy) -> bool:
+    """The key's issuer must be the token's, or another form (v1, v2) of the same tenant in this policy.
+
+    Source: learn.microsoft.com/entra/identity-platform/access-tokens, and Microsoft's own validator, which lets a v1 token be
+    signed by a key that is published for the v2 form of its tenant.
+    """
+    claims = admitted.compact.claims
+    tid = claims.get("tid")
+    if isinstance(tid, str):
+        issuer = issuer.replace(TENANT_PLACEHOLDER, tid)
+    if issuer == claims["iss"]:
+        return True
+    other: Route | None = policy.route(issuer)
+    return other is not None and other.tenant is not None and other.tenant == admitted.route.tenant

@@ -1,0 +1,206 @@
+"""Verifier and AsyncVerifier: the walk of a token, once for threads and once for event loops.
+
+They differ only where the walk can pause, at the keys; every other step is `Walk`'s.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from tokenward.diagnostics import log_key_event
+from tokenward.errors import InvalidAuthorization, MalformedToken
+from tokenward.identity import Identity
+from tokenward.keys.aio import AsyncDriver
+from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
+from tokenward.keys.freshness import Rhythm
+from tokenward.keys.location import Static
+from tokenward.keys.port import AsyncFetch, Fetch
+from tokenward.keys.source import Clock, KeySource, KeyStatus, Observer, Source, StaticSource
+from tokenward.keys.threads import ThreadDriver
+from tokenward.memory import MAX_REMEMBERED, Memory
+from tokenward.policy import Policy
+from tokenward.token.authorization import bearer_token, require_b64token
+from tokenward.walk import Walk
+
+WARM_UP_TIMEOUT = 10.0
+"""Seconds that a start waits for keys; a service must start without its identity provider."""
+
+
+class _Verifier:
+    """What both verifiers are made of."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        clock: Clock = time.time,
+        monotonic: Clock = time.monotonic,
+        rhythm: Rhythm = Rhythm(),  # noqa: B008  # immutable
+        remember: int = MAX_REMEMBERED,
+        observer: Observer | None = log_key_event,
+    ) -> None:
+        self.policy = policy
+        self._sources: dict[str, Source] = {}
+        shared: dict[object, KeySource] = {}
+        for issuer in policy.issuers:
+            location = issuer.location
+            if isinstance(location, Static):
+                self._sources[issuer.issuer] = StaticSource(location)
+                continue
+            if location not in shared:
+                shared[location] = KeySource(location, rhythm=rhythm, clock=clock, monotonic=monotonic, observer=observer)
+            self._sources[issuer.issuer] = shared[location]
+        self._fetched = tuple(shared.values())
+        self._walk = Walk(policy, self._sources, Memory(remember), clock)
+
+    def status(self) -> list[KeyStatus]:
+        """The state of every source of keys, in the words of its options."""
+        return [source.status() for source in dict.fromkeys(self._sources.values())]
+
+
+class Verifier(_Verifier):
+    """Verifies tokens from any number of threads.
+
+    policy     whom to believe
+    clock      epoch seconds, for claims and for the age of keys
+    monotonic  seconds that never go back, for pauses
+    fetch      how keys are fetched: one function (`keys.port.Fetch`); by default httpx, bounded in time and size
+    rhythm     how often keys are fetched, and how long they may serve
+    remember   how many verified tokens to remember; 0 for none
+    observer   told of every fetch of keys; by default each is logged
+
+    It makes no request until the first token, or `warm_up`. Raises PolicyError for impossible arguments.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        clock: Clock = time.time,
+        monotonic: Clock = time.monotonic,
+        fetch: Fetch | None = None,
+        rhythm: Rhythm = Rhythm(),  # noqa: B008  # immutable
+        remember: int = MAX_REMEMBERED,
+        observer: Observer | None = log_key_event,
+    ) -> None:
+        super().__init__(policy, clock=clock, monotonic=monotonic, rhythm=rhythm, remember=remember, observer=observer)
+        self._driver = ThreadDriver(self._fetched, fetch or HttpxFetch())
+
+    def authenticate(self, values: Sequence[str | bytes]) -> Identity:
+        """The identity behind the raw Authorization values of one request (none, one, or by mistake several).
+
+        Raises TokenRejected or KeysUnavailable; anything else is a bug.
+        """
+        token = bearer_token(values)
+        try:
+            return self._verify(token)
+        except MalformedToken as rejection:
+            raise _by_grammar(token, rejection) from None
+
+    def verify(self, token: str | bytes) -> Identity:
+        """The identity that this token proves. It does not look at scopes beyond the policy's own.
+
+        Raises TokenRejected or KeysUnavailable; anything else is a bug.
+        """
+        return self._verify(_as_bytes(token))
+
+    def warm_up(self, timeout: float = WARM_UP_TIMEOUT) -> bool:
+        """Fetch keys now; True if every issuer has usable ones within `timeout` seconds."""
+        return self._driver.warm_up(timeout)
+
+    def close(self) -> None:
+        """Stop refreshing in the background. Verifying still works."""
+        self._driver.close()
+
+    def _verify(self, token: bytes) -> Identity:
+        walk = self._walk
+        step = walk.begin(token)
+        if isinstance(step, Identity):
+            return step
+        keys = walk.settled_keys(step)
+        if keys is None and isinstance(step.source, KeySource):
+            walk.require_worth_a_fetch(step)
+            keys = walk.found_keys(step, self._driver.find(step.source, step.kid))
+        return walk.settle(step, keys or ())
+
+
+class AsyncVerifier(_Verifier):
+    """The async twin of Verifier, for asyncio and trio; one may serve several loops.
+
+    `fetch` is an async function (`keys.port.AsyncFetch`); the other arguments are Verifier's.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        clock: Clock = time.time,
+        monotonic: Clock = time.monotonic,
+        fetch: AsyncFetch | None = None,
+        rhythm: Rhythm = Rhythm(),  # noqa: B008  # immutable
+        remember: int = MAX_REMEMBERED,
+        observer: Observer | None = log_key_event,
+    ) -> None:
+        super().__init__(policy, clock=clock, monotonic=monotonic, rhythm=rhythm, remember=remember, observer=observer)
+        self._driver = AsyncDriver(self._fetched, fetch or AsyncHttpxFetch())
+
+    async def authenticate(self, values: Sequence[str | bytes]) -> Identity:
+        """As Verifier.authenticate."""
+        token = bearer_token(values)
+        try:
+            return await self._verify(token)
+        except MalformedToken as rejection:
+            raise _by_grammar(token, rejection) from None
+
+    async def verify(self, token: str | bytes) -> Identity:
+        """As Verifier.verify."""
+        return await self._verify(_as_bytes(token))
+
+    async def warm_up(self, timeout: float = WARM_UP_TIMEOUT) -> bool:
+        """As Verifier.warm_up."""
+        return await self._driver.warm_up(timeout)
+
+    @asynccontextmanager
+    async def running(self, *, warm_up: float = WARM_UP_TIMEOUT) -> AsyncIterator[AsyncVerifier]:
+        """For an app's lifespan: keys are fetched before the first request, and refreshed without one.
+
+        Waits at most `warm_up` seconds, and starts without keys if the issuer is down: requests are then answered 503 until
+        it is back.
+        """
+        stop = self._driver.start_ticking()
+        try:
+            await self._driver.warm_up(warm_up)
+            yield self
+        finally:
+            stop.set()
+
+    async def _verify(self, token: bytes) -> Identity:
+        walk = self._walk
+        step = walk.begin(token)
+        if isinstance(step, Identity):
+            return step
+        keys = walk.settled_keys(step)
+        if keys is None and isinstance(step.source, KeySource):
+            walk.require_worth_a_fetch(step)
+            keys = walk.found_keys(step, await self._driver.find(step.source, step.kid))
+        return walk.settle(step, keys or ())
+
+
+def _as_bytes(token: str | bytes) -> bytes:
+    if isinstance(token, bytes):
+        return token
+    try:
+        return token.encode("ascii")
+    except UnicodeEncodeError:
+        raise MalformedToken("the token holds characters outside ASCII") from None
+
+
+def _by_grammar(token: bytes, rejection: MalformedToken) -> MalformedToken | InvalidAuthorization:
+    """Whether the header was wrong already, or only the token in it."""
+    try:
+        require_b64token(token)
+    except InvalidAuthorization as invalid:
+        return invalid
+    return rejection
