@@ -39,7 +39,7 @@ the operator. Neither `str()` nor `repr()` of an error holds anything that came 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypedDict, Unpack
 
 from tokenward.hints import hint_for
 
@@ -47,12 +47,25 @@ UNVERIFIED_DESCRIPTION = "The access token is invalid"
 """What a caller reads while the signature has not held: the same text for every reason (design promise 3)."""
 
 
+class Details(TypedDict, total=False):
+    """What an error may say to the operator beyond its reason."""
+
+    claim: str | None
+    expected: object
+    actual: object
+    issuer: str | None
+    kid: str | None
+    algorithm: str | None
+    scope: str | None
+    retry_after: float | None
+
+
 class AuthenticationError(Exception):
     """A request that did not become an identity.
 
-    Arguments are for the operator's log and are never shown to the caller: `reason` is our own fixed sentence; `claim`,
+    What it carries is for the operator's log and never for the caller: `reason` is our own fixed sentence; `claim`,
     `expected` and `actual` say what was judged; `issuer`, `kid` and `algorithm` are what the token said of itself
-    (unverified unless `signature_held`); `key_age` is in seconds.
+    (unverified unless `signature_held`); `key_age` and `retry_after` are in seconds.
     """
 
     code: ClassVar[str]
@@ -60,31 +73,21 @@ class AuthenticationError(Exception):
     error: ClassVar[str | None] = "invalid_token"
     description: ClassVar[str] = UNVERIFIED_DESCRIPTION
 
-    def __init__(
-        self,
-        reason: str = "",
-        *,
-        claim: str | None = None,
-        expected: object = None,
-        actual: object = None,
-        issuer: str | None = None,
-        kid: str | None = None,
-        algorithm: str | None = None,
-        scope: str | None = None,
-        retry_after: float | None = None,
-    ) -> None:
+    claim: str | None = None
+    expected: object = None
+    actual: object = None
+    issuer: str | None = None
+    kid: str | None = None
+    algorithm: str | None = None
+    scope: str | None = None
+    retry_after: float | None = None
+    key_age: float | None = None
+    signature_held: bool = False
+
+    def __init__(self, reason: str = "", **details: Unpack[Details]) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.claim = claim
-        self.expected = expected
-        self.actual = actual
-        self.issuer = issuer
-        self.kid = kid
-        self.algorithm = algorithm
-        self.scope = scope
-        self.retry_after = retry_after
-        self.key_age: float | None = None
-        self.signature_held = False
+        self.__dict__.update(details)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.reason}" if self.reason else self.code

@@ -38,7 +38,6 @@ _HINTS = {
 
 _ID_TOKEN = "The token names no calling application, so it is probably an ID token; have the client send its access token."
 _HINTS_BY_CLAIM = {
-    ("unknown_key", "kid"): "The token names no key and the issuer has several; ask the issuer to send kid.",
     ("claim_missing", "azp"): _ID_TOKEN,
     ("claim_missing", "appid"): _ID_TOKEN,
     ("claim_missing", "exp"): "The token never expires, which no policy accepts; have the issuer set a lifetime.",

@@ -62,15 +62,17 @@ class Memory:
         entry = self._entries.get(digest)
         if entry is None or not entry.opens <= now < entry.closes:
             return None
-        keys = entry.source.settled(entry.kid, now)
-        if keys is None or not any(key is entry.key for key in keys):
-            return None
-        return entry.identity.with_claims(parse_object(entry.claims_json))
+        for key in entry.source.settled(entry.kid, now) or ():
+            if key is entry.key:
+                return entry.identity.with_claims(parse_object(entry.claims_json))
+        return None
+
+    def wants(self, claims_json: bytes) -> bool:
+        """Whether a token with these claims would be kept."""
+        return self._size > 0 and len(claims_json) <= MAX_CLAIMS_BYTES
 
     def remember(self, digest: bytes, entry: Remembered) -> None:
-        """Keep a token that has passed every check."""
-        if not self._size or len(entry.claims_json) > MAX_CLAIMS_BYTES:
-            return
+        """Keep a token that has passed every check, if `wants` said so."""
         with self._lock:
             self._forget(digest)
             while self._entries and self._full(len(entry.claims_json)):

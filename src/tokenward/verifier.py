@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from tokenward.diagnostics import log_key_event
-from tokenward.errors import InvalidAuthorization, MalformedToken
+from tokenward.errors import MalformedToken, TokenRejected, TokenTooLarge
 from tokenward.identity import Identity
 from tokenward.keys.aio import AsyncDriver
 from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
@@ -96,7 +96,7 @@ class Verifier(_Verifier):
         token = bearer_token(values)
         try:
             return self._verify(token)
-        except MalformedToken as rejection:
+        except TokenRejected as rejection:
             raise _by_grammar(token, rejection) from None
 
     def verify(self, token: str | bytes) -> Identity:
@@ -122,7 +122,7 @@ class Verifier(_Verifier):
         keys = walk.settled_keys(step)
         if keys is None and isinstance(step.source, KeySource):
             walk.require_worth_a_fetch(step)
-            keys = walk.found_keys(step, self._driver.find(step.source, step.kid))
+            keys = walk.found_keys(step, self._driver.find(step.source, step.compact.header.kid))
         return walk.settle(step, keys or ())
 
 
@@ -151,7 +151,7 @@ class AsyncVerifier(_Verifier):
         token = bearer_token(values)
         try:
             return await self._verify(token)
-        except MalformedToken as rejection:
+        except TokenRejected as rejection:
             raise _by_grammar(token, rejection) from None
 
     async def verify(self, token: str | bytes) -> Identity:
@@ -184,7 +184,7 @@ class AsyncVerifier(_Verifier):
         keys = walk.settled_keys(step)
         if keys is None and isinstance(step.source, KeySource):
             walk.require_worth_a_fetch(step)
-            keys = walk.found_keys(step, await self._driver.find(step.source, step.kid))
+            keys = walk.found_keys(step, await self._driver.find(step.source, step.compact.header.kid))
         return walk.settle(step, keys or ())
 
 
@@ -197,10 +197,11 @@ def _as_bytes(token: str | bytes) -> bytes:
         raise MalformedToken("the token holds characters outside ASCII") from None
 
 
-def _by_grammar(token: bytes, rejection: MalformedToken) -> MalformedToken | InvalidAuthorization:
-    """Whether the header was wrong already, or only the token in it."""
-    try:
-        require_b64token(token)
-    except InvalidAuthorization as invalid:
-        return invalid
+def _by_grammar(token: bytes, rejection: TokenRejected) -> TokenRejected:
+    """Where the header was wrong already, that is the reason; nothing was lost, as the token could not pass either."""
+    if not isinstance(rejection, TokenTooLarge):
+        try:
+            require_b64token(token)
+        except TokenRejected as reason:
+            return reason
     return rejection

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
@@ -18,10 +18,10 @@ from tokenward.keys.freshness import Unavailable, Unknown, Use
 from tokenward.keys.jwk import Key
 from tokenward.keys.source import Clock, Source
 from tokenward.memory import Memory, Remembered, digest_of
-from tokenward.policy import Policy
-from tokenward.token.admission import Admitted, about, admit
-from tokenward.token.claims import CALLER_CHECKS, TOKEN_CHECKS, identity_of
-from tokenward.token.compact import Opener
+from tokenward.policy import Policy, Route
+from tokenward.token.admission import about, admit
+from tokenward.token.claims import TOKEN_CHECKS, caller_checks_of, identity_of, lifetime
+from tokenward.token.compact import Compact, Opener
 from tokenward.token.signature import check_signature
 
 
@@ -30,26 +30,24 @@ E = TypeVar("E", bound=AuthenticationError)
 
 @dataclass(slots=True)
 class Pending:
-    """A token that was admitted and waits for its keys."""
+    """A token that was admitted, and needs its keys. Still unverified."""
 
-    admitted: Admitted
+    compact: Compact
+    route: Route
     source: Source
     digest: bytes
-
-    @property
-    def kid(self) -> str | None:
-        return self.admitted.compact.header.kid
 
 
 class Walk:
     """The steps for one policy. `sources` are the policy's keys, by issuer."""
 
-    def __init__(self, policy: Policy, sources: dict[str, Source], memory: Memory, clock: Clock) -> None:
+    def __init__(self, policy: Policy, sources: Mapping[str, Source], memory: Memory, clock: Clock) -> None:
         self._policy = policy
         self._sources = sources
         self._memory = memory
         self._clock = clock
         self._opener = Opener()
+        self._caller_checks = {issuer.issuer: caller_checks_of(issuer) for issuer in policy.issuers}
 
     def begin(self, token: bytes) -> Identity | Pending:
         """Recall the token, or admit it. Raises TokenRejected."""
@@ -58,19 +56,21 @@ class Walk:
         digest = digest_of(token)
         identity = self._memory.recall(digest, self._clock())
         if identity is not None:
-            self._run_custom_checks(identity)
+            if self._policy.checks:
+                self._run_custom_checks(identity)
             return identity
-        admitted = admit(token, self._policy, self._opener)
-        return Pending(admitted, self._sources[admitted.route.issuer.issuer], digest)
+        compact = self._opener.open(token)
+        route = admit(compact, self._policy)
+        return Pending(compact, route, self._sources[route.issuer.issuer], digest)
 
     def settled_keys(self, pending: Pending) -> tuple[Key, ...] | None:
         """The keys for the token if they need no decision, which is nearly always."""
-        return pending.source.settled(pending.kid, self._clock())
+        return pending.source.settled(pending.compact.header.kid, self._clock())
 
     def require_worth_a_fetch(self, pending: Pending) -> None:
         """Raise TokenRejected if the claims could not pass anyway: a stray token must not cost the issuer a request."""
         try:
-            self._judge(pending.admitted)
+            self._judge(pending)
         except TokenRejected as rejection:
             raise _explained(rejection, pending, False) from None
 
@@ -89,27 +89,29 @@ class Walk:
 
     def settle(self, pending: Pending, keys: Sequence[Key]) -> Identity:
         """Check the signature, then the claims, then the caller, and remember the token. Raises TokenRejected."""
-        admitted, signature_held = pending.admitted, False
+        signature_held = False
         try:
-            key = check_signature(admitted, keys, self._policy, pending.source.cloud_instance_name)
+            key = check_signature(pending.compact, keys, pending.route, self._policy, pending.source.cloud_instance_name)
             signature_held = True
-            self._judge(admitted)
-            identity = self._welcome(admitted)
+            self._judge(pending)
+            identity = self._welcome(pending)
         except TokenRejected as rejection:
             raise _explained(rejection, pending, signature_held) from None
         self._remember(pending, key, identity)
         return identity
 
-    def _judge(self, admitted: Admitted) -> None:
-        now = self._clock()
+    def _judge(self, pending: Pending) -> None:
+        issuer, claims, now = pending.route.issuer, pending.compact.claims, self._clock()
         for check in TOKEN_CHECKS:
-            check(admitted.route.issuer, admitted.compact.claims, now)
+            check(issuer, claims, now)
 
-    def _welcome(self, admitted: Admitted) -> Identity:
-        identity = identity_of(admitted.route, admitted.compact.claims)
-        for check in CALLER_CHECKS:
-            check(admitted.route.issuer, identity)
-        self._run_custom_checks(identity)
+    def _welcome(self, pending: Pending) -> Identity:
+        issuer = pending.route.issuer
+        identity = identity_of(issuer, pending.compact.claims)
+        for check in self._caller_checks[issuer.issuer]:
+            check(issuer, identity)
+        if self._policy.checks:
+            self._run_custom_checks(identity)
         return identity
 
     def _run_custom_checks(self, identity: Identity) -> None:
@@ -122,18 +124,18 @@ class Walk:
                 raise
 
     def _remember(self, pending: Pending, key: Key, identity: Identity) -> None:
-        compact, leeway = pending.admitted.compact, pending.admitted.route.issuer.leeway
+        compact = pending.compact
         self._opener.remember_header(compact)
-        starts = [compact.claims[name] for name in ("nbf", "iat") if compact.claims.get(name) is not None]
-        opens = max(starts, default=float("-inf")) - leeway
-        closes = identity.expires_at + leeway
-        kept = Remembered(pending.source, pending.kid, key, opens, closes, compact.claims_json, identity.with_claims({}))
-        self._memory.remember(pending.digest, kept)
+        if self._memory.wants(compact.claims_json):
+            opens, closes = lifetime(pending.route.issuer, compact.claims)
+            kept = identity.with_claims({})
+            entry = Remembered(pending.source, compact.header.kid, key, opens, closes, compact.claims_json, kept)
+            self._memory.remember(pending.digest, entry)
 
 
 def _explained(error: E, pending: Pending, signature_held: bool) -> E:
     """Add what the operator's log needs: what the token says of itself, and how old the keys are that judged it."""
-    about(error, pending.admitted.compact)
+    about(error, pending.compact)
     error.key_age = pending.source.age()
     error.signature_held = signature_held
     return error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -50,10 +50,15 @@ class Key:
     cloud_instance_name: str | None
     thumbprint: bytes
     public_key: PublicKey
+    algorithms: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        fitting = (name for name, algorithm in ALGORITHMS.items() if algorithm.fits(self.kty, self.curve))
+        object.__setattr__(self, "algorithms", frozenset(name for name in fitting if self.alg in (None, name)))
 
     def serves(self, algorithm: Algorithm) -> bool:
         """Whether tokens of this algorithm may be checked with this key."""
-        return algorithm.fits(self.kty, self.curve) and self.alg in (None, algorithm.name)
+        return algorithm.name in self.algorithms
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Key) and self._said() == other._said()

@@ -99,7 +99,8 @@ def _required(policy: Policy | None) -> Policy:
 
 def _path(scope: Scope) -> str:
     """The path below the app's own mount point, as routes are written."""
-    path, root = scope["path"], scope.get("root_path", "")
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
     return path[len(root) :] if root and path.startswith(root + "/") else path
 
 

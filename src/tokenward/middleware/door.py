@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from tokenward.challenge import Answer, answer, require_realm
 from tokenward.diagnostics import Diagnostics
 from tokenward.errors import AuthenticationError, MissingToken, PolicyError
+from tokenward.policy import Policy
+from tokenward.verifier import AsyncVerifier, Verifier
 
 Predicate: TypeAlias = Callable[[Any], bool]
 Exempt: TypeAlias = Iterable[str | Predicate]
+V = TypeVar("V", Verifier, AsyncVerifier)
 
 
 class Door:
@@ -39,9 +42,9 @@ class Door:
         self._paths = frozenset(rule for rule in rules if isinstance(rule, str) and not rule.endswith("/*"))
         self._prefixes = tuple(rule[:-1] for rule in rules if isinstance(rule, str) and rule.endswith("/*"))
         self._predicates = tuple(rule for rule in rules if not isinstance(rule, str))
-        self._optional = optional
+        self._optional = _boolean("optional", optional)
         self._realm = require_realm(realm)
-        self.allow_preflight = allow_preflight
+        self.allow_preflight = _boolean("allow_preflight", allow_preflight)
         self.diagnostics = diagnostics or Diagnostics()
 
     def is_open(self, path: str, request: object) -> bool:
@@ -60,6 +63,31 @@ class Door:
         return answer(error, self._realm)
 
 
+def require_policy(value: object) -> Policy:
+    """The value, if it is a Policy. Raises PolicyError."""
+    if not isinstance(value, Policy):
+        raise PolicyError("policy", "it is not a Policy", "Give entra.databricks(...), entra.api(...) or Policy([...]).")
+    return value
+
+
+def verifier_for(kind: type[V], policy: Policy | None, verifier: V | None) -> V:
+    """The verifier that a door was given, or a new one for its policy; one of the two must be given. Raises PolicyError."""
+    if verifier is None:
+        return kind(require_policy(policy))
+    if policy is not None:
+        raise PolicyError("policy", "a verifier is given as well, and has its own", "Pass policy or verifier, not both.")
+    if not isinstance(verifier, kind):
+        raise PolicyError("verifier", f"it is not of the kind that fits here, {kind.__name__}", f"Pass {kind.__name__}(policy).")
+    return verifier
+
+
+def _boolean(field: str, value: object) -> bool:
+    """A string such as "false" would count as true, and open the door."""
+    if not isinstance(value, bool):
+        raise PolicyError(field, "it is not True or False", "Write True or False.")
+    return value
+
+
 def _rules(exempt: object) -> tuple[str | Predicate, ...]:
     if isinstance(exempt, str) or not isinstance(exempt, Iterable):
         raise PolicyError("exempt", "it is not a list", "Write a list such as ['/health', '/public/*'].")
@@ -67,12 +95,17 @@ def _rules(exempt: object) -> tuple[str | Predicate, ...]:
     for rule in rules:
         if not callable(rule) and not (isinstance(rule, str) and rule.startswith("/") and "*" not in rule.removesuffix("/*")):
             problem = "it holds something that is neither a path, nor a path ending in /*, nor a function"
-            raise PolicyError("exempt", problem, "Write paths like '/health', prefixes like '/public/*', or functions of the request.")
+            fix = "Write paths like '/health', prefixes like '/public/*', or functions of the request."
+            raise PolicyError("exempt", problem, fix)
     return rules
 
 
 def _is_plain(path: str) -> bool:
-    """Whether what follows the prefix cannot lead out of it again, by the app's or a proxy's normalising."""
-    return not any(part in (".", "..", "") for part in path.split("/")[1:-1]) and not (
-        path.endswith(("/.", "/..")) or set(path) & set("\\%;\0")
-    )
+    """Whether what follows the prefix cannot lead out of it again, by the app's or a proxy's normalising.
+
+    Control characters are among what is refused because URL parsers drop some of them (URL standard, section 4.4), and
+    surrogates because they stand for bytes that are not UTF-8.
+    """
+    if not path.isprintable() or set(path) & set("\\%;"):
+        return False
+    return not any(part in (".", "..", "") for part in path.split("/")[1:-1]) and not path.endswith(("/.", "/.."))

@@ -1,11 +1,9 @@
-"""The cheap gates before any key is looked for: form, issuer, tenant, algorithm, type.
+"""The cheap gates before any key is looked for: issuer, tenant, algorithm, type.
 
 Nothing here is proved yet. An unverified claim may close the door, never open it, and the caller is not told which gate it was.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from tokenward.errors import (
     AlgorithmNotAllowed,
@@ -18,25 +16,12 @@ from tokenward.errors import (
     TokenTypeNotAccepted,
 )
 from tokenward.policy import Policy, Route
-from tokenward.token.compact import Compact, Opener
+from tokenward.token.compact import Compact
 from tokenward.token.header import Header
 
 
-@dataclass(slots=True)
-class Admitted:
-    """An opened token and the rules it falls under. Still unverified."""
-
-    compact: Compact
-    route: Route
-
-    @property
-    def header(self) -> Header:
-        return self.compact.header
-
-
-def admit(token: bytes, policy: Policy, opener: Opener) -> Admitted:
-    """Open the token and find its rules. Raises TokenRejected."""
-    compact = opener.open(token)
+def admit(compact: Compact, policy: Policy) -> Route:
+    """The rules that an opened token falls under, if it may fall under any. Raises TokenRejected."""
     try:
         route = _route(compact, policy)
         _require_algorithm(compact.header, route)
@@ -44,7 +29,7 @@ def admit(token: bytes, policy: Policy, opener: Opener) -> Admitted:
     except TokenRejected as rejection:
         about(rejection, compact)
         raise
-    return Admitted(compact, route)
+    return route
 
 
 def about(error: AuthenticationError, compact: Compact) -> None:

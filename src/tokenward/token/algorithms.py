@@ -37,7 +37,7 @@ def _rsa_pkcs1(hash_: hashes.HashAlgorithm) -> Check:
     scheme = padding.PKCS1v15()
 
     def check(key: PublicKey, signature: bytes, signed: bytes) -> None:
-        key.verify(signature, signed, scheme, hash_)  # type: ignore[union-attr, call-arg, arg-type]
+        key.verify(signature, signed, scheme, hash_)  # type: ignore[call-arg, arg-type]
 
     return check
 
@@ -47,7 +47,7 @@ def _rsa_pss(hash_: hashes.HashAlgorithm) -> Check:
     scheme = padding.PSS(padding.MGF1(hash_), hash_.digest_size)
 
     def check(key: PublicKey, signature: bytes, signed: bytes) -> None:
-        key.verify(signature, signed, scheme, hash_)  # type: ignore[union-attr, call-arg, arg-type]
+        key.verify(signature, signed, scheme, hash_)  # type: ignore[call-arg, arg-type]
 
     return check
 
@@ -60,7 +60,7 @@ def _ecdsa(hash_: hashes.HashAlgorithm, size: int) -> Check:
         if len(signature) != 2 * size:
             raise InvalidSignature
         r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
-        key.verify(encode_dss_signature(r, s), signed, scheme)  # type: ignore[union-attr, call-arg, arg-type]
+        key.verify(encode_dss_signature(r, s), signed, scheme)  # type: ignore[call-arg, arg-type]
 
     return check
 

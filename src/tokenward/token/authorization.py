@@ -15,7 +15,7 @@ _B64TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~
 def bearer_token(values: Sequence[str | bytes]) -> bytes:
     """The token of the only Authorization value.
 
-    It does not look into the token: that its characters are those of the grammar is judged by `require_b64token`, after
+    It does not look into the token: whether its characters are those of the grammar is judged by `require_b64token`, once
     the strict parser has refused it, so that a good token is not read twice.
 
     Raises MissingToken, MultipleTokens or InvalidAuthorization.
@@ -23,17 +23,20 @@ def bearer_token(values: Sequence[str | bytes]) -> bytes:
     if len(values) != 1:
         raise MultipleTokens("more than one Authorization value") if values else MissingToken("no Authorization header")
     value = values[0] if isinstance(values[0], bytes) else _encoded(values[0])
-    scheme, _, token = value.strip(b" \t").partition(b" ")
-    if scheme.lower() != b"bearer":
+    if value[:7].lower() == b"bearer ":
+        return value[7:].strip(b" ")
+    value = value.strip(b" \t")
+    if value[:7].lower() != b"bearer ":
         raise _not_bearer(value)
-    token = token.lstrip(b" ")
-    if not token or b"," in token or b" " in token:
-        raise _not_one_token(token)
-    return token
+    return value[7:].strip(b" ")
 
 
 def require_b64token(token: bytes) -> None:
-    """Raise InvalidAuthorization if the token holds a character that RFC 6750's b64token does not have."""
+    """Raise MultipleTokens or InvalidAuthorization if this is not one b64token of RFC 6750 section 2.1."""
+    if b"," in token:
+        raise MultipleTokens("several credentials joined with commas")
+    if not token:
+        raise InvalidAuthorization("no token follows the scheme")
     if token.translate(None, _B64TOKEN):
         raise InvalidAuthorization("the token has characters that RFC 6750 does not allow")
 
@@ -48,14 +51,10 @@ def _encoded(value: str) -> bytes:
 
 def _not_bearer(value: bytes) -> MissingToken | MultipleTokens | InvalidAuthorization:
     head = value[:MAX_AUTHORIZATION_BYTES].lower()
-    if not head.strip(b" \t"):
-        return InvalidAuthorization("the header is empty")
+    if head in (b"", b"bearer"):
+        return InvalidAuthorization("no token follows the scheme" if head else "the header is empty")
     if any(part.lstrip().startswith(b"bearer ") for part in head.split(b",")[1:]):
         return MultipleTokens("several credentials joined with commas")
+    if head.startswith(b"bearer") and not head[6:7].isalnum():
+        return InvalidAuthorization("no space follows the scheme")
     return MissingToken("the scheme is not Bearer")
-
-
-def _not_one_token(token: bytes) -> MultipleTokens | InvalidAuthorization:
-    if b"," in token:
-        return MultipleTokens("several credentials joined with commas")
-    return InvalidAuthorization("the token holds spaces" if token else "no token follows the scheme")

@@ -24,12 +24,15 @@ from tokenward.errors import (
     TokenTypeNotAccepted,
 )
 from tokenward.identity import Claims, Identity
-from tokenward.policy import Issuer, Route, client_of
+from tokenward.policy import Issuer, client_of
+
+_NUMBERS = (int, float)
+"""JSON numbers; not bool, whose type is its own (RFC 7519 section 2)."""
+_NONE: frozenset[str] = frozenset()
 
 TokenCheck: TypeAlias = Callable[[Issuer, Claims, float], None]
 CallerCheck: TypeAlias = Callable[[Issuer, Identity], None]
 
-_STRINGS = ("sub", "tid", "azp", "appid", "client_id", "cid", "idp", "ver", "idtyp")
 _NOT_ACCESS = {"typ": frozenset({"ID", "Refresh", "Offline", "Logout"}), "token_use": frozenset({"id"})}
 """How Keycloak and Cognito mark tokens that are not access tokens, in a claim."""
 
@@ -39,14 +42,6 @@ def check_required(issuer: Issuer, claims: Claims, now: float) -> None:
     for name in issuer.required_claims:
         if claims.get(name) is None:
             raise ClaimMissing(f"no {name}", claim=name)
-
-
-def check_types(issuer: Issuer, claims: Claims, now: float) -> None:
-    """What we read as text is text."""
-    for name in _STRINGS:
-        value = claims.get(name)
-        if value is not None and type(value) is not str:
-            raise ClaimMalformed(f"{name} is not a string", claim=name)
 
 
 def check_audience(issuer: Issuer, claims: Claims, now: float) -> None:
@@ -65,13 +60,19 @@ def check_audience(issuer: Issuer, claims: Claims, now: float) -> None:
 
 
 def check_lifetime(issuer: Issuer, claims: Claims, now: float) -> None:
-    """RFC 7519 sections 4.1.4 to 4.1.6, with the issuer's leeway."""
-    expires, leeway = _numeric_date(claims, "exp"), issuer.leeway
-    if expires is not None and now >= expires + leeway:
+    """RFC 7519 sections 4.1.4 to 4.1.6, with the issuer's leeway. The parser has refused NaN, Infinity and what overflows."""
+    expires, leeway = claims.get("exp"), issuer.leeway
+    if type(expires) not in _NUMBERS:
+        raise ClaimMalformed("exp is not a number", claim="exp")
+    if now >= expires + leeway:
         raise TokenExpired("exp has passed", claim="exp", expected=f"after {now:.0f}", actual=expires)
     for name in ("nbf", "iat"):
-        starts = _numeric_date(claims, name)
-        if starts is not None and now < starts - leeway:
+        starts = claims.get(name)
+        if starts is None:
+            continue
+        if type(starts) not in _NUMBERS:
+            raise ClaimMalformed(f"{name} is not a number", claim=name)
+        if now < starts - leeway:
             raise TokenNotYetValid(f"{name} lies in the future", claim=name, expected=f"not after {now:.0f}", actual=starts)
 
 
@@ -97,7 +98,6 @@ def check_access_token(issuer: Issuer, claims: Claims, now: float) -> None:
 
 TOKEN_CHECKS: tuple[TokenCheck, ...] = (
     check_required,
-    check_types,
     check_audience,
     check_lifetime,
     check_values,
@@ -128,35 +128,50 @@ def check_guest(issuer: Issuer, identity: Identity) -> None:
 
 def check_scopes(issuer: Issuer, identity: Identity) -> None:
     """Every required scope is granted."""
-    missing = [scope for scope in issuer.required_scopes if scope not in identity.scopes]
-    if missing:
+    if not identity.scopes.issuperset(issuer.required_scopes):
         raise lacks_scopes(issuer.required_scopes, identity)
 
 
 def check_roles(issuer: Issuer, identity: Identity) -> None:
     """Every required application role is assigned."""
-    missing = [role for role in issuer.required_roles if role not in identity.roles]
-    if missing:
+    if not identity.roles.issuperset(issuer.required_roles):
         raise InsufficientRole("a required role is missing", claim="roles", expected=issuer.required_roles, actual=sorted(identity.roles))
 
 
 CALLER_CHECKS: tuple[CallerCheck, ...] = (check_kind, check_client, check_guest, check_scopes, check_roles)
 
 
-def identity_of(route: Route, claims: Claims) -> Identity:
-    """The identity that checked claims describe. Raises ClaimMalformed for scopes or roles of the wrong type."""
-    issuer = route.issuer
+def caller_checks_of(issuer: Issuer) -> tuple[CallerCheck, ...]:
+    """The rows of CALLER_CHECKS that the issuer's rules ask for, so that the others cost nothing."""
+    asked = {
+        check_kind: issuer.kinds is not None,
+        check_client: issuer.clients is not None,
+        check_guest: not issuer.guests,
+        check_scopes: bool(issuer.required_scopes),
+        check_roles: bool(issuer.required_roles),
+    }
+    return tuple(check for check in CALLER_CHECKS if asked[check])
+
+
+def identity_of(issuer: Issuer, claims: Claims) -> Identity:
+    """The identity that checked claims describe. Raises ClaimMalformed where one of them is not of its type."""
     return Identity(
-        _subject(claims, issuer.subject_claim),
+        _text(claims, issuer.subject_claim),
         claims["iss"],
-        claims.get("tid"),
-        client_of(claims),
+        _text(claims, "tid"),
+        _client(claims),
         issuer.kind_of(claims),
-        _words(claims, "scp", "scope"),
+        _words(claims, "scp") or _words(claims, "scope"),
         _words(claims, "roles"),
         claims["exp"],
         claims,
     )
+
+
+def lifetime(issuer: Issuer, claims: Claims) -> tuple[float, float]:
+    """From when until when checked claims pass `check_lifetime`, seconds since the epoch."""
+    starts = [claims[name] for name in ("nbf", "iat") if claims.get(name) is not None]
+    return max(starts, default=float("-inf")) - issuer.leeway, claims["exp"] + issuer.leeway
 
 
 def lacks_scopes(required: Any, identity: Identity) -> InsufficientScope:
@@ -173,16 +188,6 @@ def lacks_scopes(required: Any, identity: Identity) -> InsufficientScope:
     return rejection
 
 
-def _numeric_date(claims: Claims, name: str) -> float | None:
-    """RFC 7519 section 2: a JSON number. The parser has refused NaN, Infinity and what overflows."""
-    value = claims.get(name)
-    if value is None:
-        return None
-    if type(value) is not int and type(value) is not float:
-        raise ClaimMalformed(f"{name} is not a number", claim=name)
-    return value
-
-
 def _audience_not_accepted(issuer: Issuer, actual: object) -> AudienceNotAccepted:
     return AudienceNotAccepted("aud is not this service", claim="aud", expected=list(issuer.audiences), actual=actual)
 
@@ -193,23 +198,27 @@ def _contradiction(name: str, expected: str, actual: object) -> IssuerNotTrusted
     return ClaimMalformed(f"{name} has another value", claim=name, expected=expected, actual=actual)
 
 
-def _subject(claims: Claims, name: str) -> str | None:
+def _text(claims: Claims, name: str) -> str | None:
     value = claims.get(name)
-    if value is not None and (type(value) is not str or not value):
-        raise ClaimMalformed(f"{name} is not a non-empty string", claim=name)
-    return value
+    if value is None or (type(value) is str and value):
+        return value  # type: ignore[no-any-return]
+    raise ClaimMalformed(f"{name} is not a non-empty string", claim=name)
 
 
-def _words(claims: Claims, *names: str) -> frozenset[str]:
+def _client(claims: Claims) -> str | None:
+    client: object = client_of(claims)
+    if client is None or (type(client) is str and client):
+        return client
+    raise ClaimMalformed("the calling application is not a non-empty string", claim="client")
+
+
+def _words(claims: Claims, name: str) -> frozenset[str]:
     """A space separated string (RFC 8693 section 4.2) or a list of strings."""
-    found: set[str] = set()
-    for name in names:
-        value = claims.get(name)
-        if value is None:
-            continue
-        words = value.split(" ") if type(value) is str else value
-        if type(words) is not list or not all(type(word) is str for word in words):
-            raise ClaimMalformed(f"{name} is not a string or a list of strings", claim=name)
-        found.update(words)
-    found.discard("")
-    return frozenset(found)
+    value = claims.get(name)
+    if value is None:
+        return _NONE
+    if type(value) is str:
+        return frozenset(value.split())
+    if type(value) is not list or not all(type(word) is str for word in value):
+        raise ClaimMalformed(f"{name} is not a string or a list of strings", claim=name)
+    return frozenset(value)

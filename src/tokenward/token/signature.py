@@ -7,54 +7,54 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidSignature
 
 from tokenward.errors import KeyNotForIssuer, SignatureInvalid, UnknownKey
+from tokenward.identity import Claims
 from tokenward.keys.jwk import Key
 from tokenward.policy import TENANT_PLACEHOLDER, Policy, Route
-from tokenward.token.admission import Admitted
+from tokenward.token.compact import Compact
 
 
-def check_signature(admitted: Admitted, keys: Sequence[Key], policy: Policy, cloud: str | None) -> Key:
+def check_signature(compact: Compact, keys: Sequence[Key], route: Route, policy: Policy, cloud: str | None) -> Key:
     """The key that signed the token, of those that carry its kid (RFC 7515 section 5.2).
 
     `cloud` is the cloud's name in the issuer's metadata. Other keys are never tried.
 
     Raises UnknownKey, KeyNotForIssuer or SignatureInvalid.
     """
-    compact, algorithm = admitted.compact, admitted.header.algorithm
+    algorithm = compact.header.algorithm
+    for key in keys:
+        if key.serves(algorithm) and _may_speak(key, compact, route, policy, cloud):
+            try:
+                algorithm.check(key.public_key, compact.signature, compact.signed)
+            except InvalidSignature:
+                continue
+            return key
     fitting = [key for key in keys if key.serves(algorithm)]
     if not fitting:
-        raise UnknownKey("no key with this kid fits the algorithm" if keys else "no key with this kid")
-    bound = [key for key in fitting if _may_speak(key, admitted, policy, cloud)]
-    if not bound:
+        raise UnknownKey("no key with this kid fits the algorithm" if keys else "no key with this kid", claim="kid")
+    if not any(_may_speak(key, compact, route, policy, cloud) for key in fitting):
         raise KeyNotForIssuer("the key is bound to another issuer, tenant or cloud", claim="iss", expected=fitting[0].issuer)
-    for key in bound:
-        try:
-            algorithm.check(key.public_key, compact.signature, compact.signed)
-        except InvalidSignature:
-            continue
-        return key
     raise SignatureInvalid("the signature is not this key's")
 
 
-def _may_speak(key: Key, admitted: Admitted, policy: Policy, cloud: str | None) -> bool:
+def _may_speak(key: Key, compact: Compact, route: Route, policy: Policy, cloud: str | None) -> bool:
     """Entra's bindings; a key that says nothing is bound by its address alone."""
     if key.cloud_instance_name is not None:
-        expected = admitted.route.issuer.cloud_instance_name or cloud
+        expected = route.issuer.cloud_instance_name or cloud
         if expected not in (None, key.cloud_instance_name):
             return False
-    return key.issuer is None or _bound_to(key.issuer, admitted, policy)
+    return key.issuer is None or _bound_to(key.issuer, compact.claims, route, policy)
 
 
-def _bound_to(issuer: str, admitted: Admitted, policy: Policy) -> bool:
+def _bound_to(issuer: str, claims: Claims, route: Route, policy: Policy) -> bool:
     """The key's issuer must be the token's, or another form (v1, v2) of the same tenant in this policy.
 
     Source: learn.microsoft.com/entra/identity-platform/access-tokens, and Microsoft's own validator, which lets a v1 token be
     signed by a key that is published for the v2 form of its tenant.
     """
-    claims = admitted.compact.claims
     tid = claims.get("tid")
     if isinstance(tid, str):
         issuer = issuer.replace(TENANT_PLACEHOLDER, tid)
     if issuer == claims["iss"]:
         return True
-    other: Route | None = policy.route(issuer)
-    return other is not None and other.tenant is not None and other.tenant == admitted.route.tenant
+    other = policy.route(issuer)
+    return other is not None and other.tenant is not None and other.tenant == route.tenant
