@@ -28,7 +28,9 @@ def require_realm(realm: str | None) -> str | None:
     """Judge a realm at construction: it is quoted into a header. Raises PolicyError."""
     if realm is None or (isinstance(realm, str) and realm.isascii() and realm.isprintable() and not set(realm) & set('"\\')):
         return realm
-    raise PolicyError("realm", "it holds quotes, backslashes or characters outside printable ASCII", "Give a plain name such as 'jobs'.")
+    raise PolicyError(
+        "realm", "it holds quotes, backslashes or characters outside printable ASCII", "Give a plain name such as 'jobs'."
+    )
 
 
 def answer(error: AuthenticationError, realm: str | None = None) -> Answer:

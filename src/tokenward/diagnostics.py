@@ -153,7 +153,9 @@ def shown(value: object) -> object:
         text = _TOKEN_LIKE.sub("<token>", value[: 4 * MAX_TEXT]).encode("unicode_escape").decode("ascii")
         return text if len(text) <= MAX_TEXT and len(value) <= 4 * MAX_TEXT else f"{text[:MAX_TEXT]}..."
     if isinstance(value, (list, tuple, set, frozenset)):
-        items = [f"<{type(item).__name__}>" if isinstance(item, (list, dict)) else shown(item) for item in list(value)[:MAX_ITEMS]]
+        items = [
+            f"<{type(item).__name__}>" if isinstance(item, (list, dict)) else shown(item) for item in list(value)[:MAX_ITEMS]
+        ]
         return items if len(value) <= MAX_ITEMS else [*items, f"... {len(value) - MAX_ITEMS} more"]
     return f"<{type(value).__name__}>"
 

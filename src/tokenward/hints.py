@@ -8,9 +8,9 @@ GRAPH_AUDIENCES = frozenset({"00000003-0000-0000-c000-000000000000", "https://gr
 _HINTS = {
     "missing_token": "The client sent no bearer token; send 'Authorization: Bearer <token>', or exempt the path.",
     "invalid_authorization": "The header is not 'Bearer <token>'; look for quotes, line breaks or a missing token in the client.",
-    "multiple_tokens": "Two credentials arrived; a proxy or client adds a second Authorization header. Let only one of them.",
+    "multiple_tokens": "Two credentials arrived; a proxy or client adds a second Authorization header. Let it send one.",
     "token_too_large": "Raise the policy's max_token_bytes if this is a genuine token; many group claims make tokens large.",
-    "malformed_token": "This is not a signed JWT; look for a truncated, encrypted or opaque token (a Databricks PAT starts with 'dapi').",
+    "malformed_token": "This is no signed JWT; look for a truncated, encrypted or opaque token (a Databricks PAT is dapi...).",
     "algorithm_not_allowed": "Add the algorithm to the issuer's algorithms if the provider really uses it; never 'none' or HS*.",
     "token_type_not_accepted": "The client sends an ID, refresh or other token; have it send the access token for this API.",
     "critical_header_unsupported": "The header demands an extension (crit, b64) that access tokens do not need; ask the issuer.",
@@ -19,7 +19,7 @@ _HINTS = {
     "audience_not_accepted": "Have the client request a token for this API, or add the audience it uses to the policy.",
     "unknown_key": "The issuer publishes no such key now; the token is from another issuer or cloud, or its key was withdrawn.",
     "key_not_for_issuer": "The signing key belongs to another tenant or cloud; check the authority the client signs in at.",
-    "signature_invalid": "The token was altered, or signed by a key that only shares the kid; treat repeated events as an attack.",
+    "signature_invalid": "The token was altered, or signed by a key that only shares the kid; if it repeats, treat it as an attack.",
     "token_expired": "The client must renew its token; if all tokens look expired, check this machine's clock.",
     "token_not_yet_valid": "This machine's clock, or the issuer's, is off; synchronise it, or allow a small leeway.",
     "claim_missing": "The issuer does not send this claim; configure it there, or do not require it in the policy.",
@@ -36,10 +36,10 @@ _HINTS = {
     "keys_unavailable": "The issuer's keys could not be fetched; see the latest keys_refresh_failed event for the reason.",
 }
 
-_ID_TOKEN = "The token names no calling application, so it is probably an ID token; have the client send its access token."
+_NO_CLIENT = "The token names no calling application, so it is probably an ID token; have the client send its access token."
 _HINTS_BY_CLAIM = {
-    ("claim_missing", "azp"): _ID_TOKEN,
-    ("claim_missing", "appid"): _ID_TOKEN,
+    ("claim_missing", "azp"): _NO_CLIENT,
+    ("claim_missing", "appid"): _NO_CLIENT,
     ("claim_missing", "exp"): "The token never expires, which no policy accepts; have the issuer set a lifetime.",
     ("issuer_not_trusted", "ver"): "iss and ver contradict each other, so this is no genuine Entra token; treat it as an attack.",
     ("token_type_not_accepted", "nonce header"): (

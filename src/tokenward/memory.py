@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tokenward.errors import PolicyError
 from tokenward.forks import on_fork
-from tokenward.identity import Claims, Identity
+from tokenward.identity import Identity
 from tokenward.keys.jwk import Key
 from tokenward.keys.source import Source
 from tokenward.token.strict import parse_object
@@ -26,7 +26,6 @@ MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
 MAX_CLAIMS_BYTES = 16 * 1024
 """Claims longer than this are not remembered; a token of the default limit holds 12 KiB."""
 MAX_SIZE = 1_000_000
-
 
 
 @dataclass(slots=True)
@@ -50,7 +49,9 @@ class Memory:
 
     def __init__(self, size: int = MAX_REMEMBERED) -> None:
         if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= MAX_SIZE:
-            raise PolicyError("remember", f"it is not a number from 0 to {MAX_SIZE}", "Give how many tokens to remember; 0 is none.")
+            raise PolicyError(
+                "remember", f"it is not a number from 0 to {MAX_SIZE}", "Give how many tokens to remember; 0 is none."
+            )
         self._size = size
         self._bytes = 0
         self._entries: dict[bytes, Remembered] = {}

@@ -299,7 +299,9 @@ def _discovery_url(issuer: Issuer) -> str:
 
 def _issuers(value: object) -> tuple[Issuer, ...]:
     if not isinstance(value, Sequence) or not value or not all(isinstance(item, Issuer) for item in value):
-        raise PolicyError("issuers", "it is not a list of Issuer", "Write Policy([Issuer('https://idp.example/', audiences=[...])]).")
+        raise PolicyError(
+            "issuers", "it is not a list of Issuer", "Write Policy([Issuer('https://idp.example/', audiences=[...])])."
+        )
     return tuple(value)
 
 

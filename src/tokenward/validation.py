@@ -28,7 +28,7 @@ def texts(field: str, value: object, example: str, *, empty: bool = False) -> tu
 def choices(field: str, value: object, allowed: Collection[str]) -> tuple[str, ...]:
     """A list whose items are all among `allowed`."""
     listed = ", ".join(sorted(allowed))
-    items = texts(field, value, f"[{sorted(allowed)[0]!r}]")
+    items = texts(field, value, f"[{min(allowed)!r}]")
     for item in items:
         if item not in allowed:
             raise PolicyError(field, f"{item!r} is not one of {listed}", "Take one of these.")

@@ -1,9 +1,9 @@
 """Every step of the walk but the pause for keys, shared by both verifiers.
 
-    recall   seen before, its key still current, its time not over?    memory
-    admit    one token, opened; the rules it falls under               token.compact, token.admission
-    keys     the only place where the walk can pause: the verifiers'   keys
-    settle   signature, claims, caller                                 token.signature, token.claims
+* recall: seen before, its key still current, its time not over? (memory)
+* admit: one token, opened; the rules it falls under (token.compact, token.admission)
+* keys: the only place where the walk can pause, which is the verifiers' (keys)
+* settle: signature, claims, caller (token.signature, token.claims)
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from tokenward.token.admission import about, admit
 from tokenward.token.claims import TOKEN_CHECKS, caller_checks_of, identity_of, lifetime
 from tokenward.token.compact import Compact, Opener
 from tokenward.token.signature import check_signature
-
 
 E = TypeVar("E", bound=AuthenticationError)
 

@@ -13,7 +13,7 @@ import threading
 import zlib
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TypedDict
+from typing import Self, TypedDict
 
 import httpx
 
@@ -123,7 +123,7 @@ class _Deadline:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
 
-    def __enter__(self) -> _Deadline:
+    def __enter__(self) -> Self:
         self._timer.start()
         return self
 

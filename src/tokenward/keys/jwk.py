@@ -145,15 +145,18 @@ def _import(kty: str, jwk: Mapping[str, object]) -> PublicKey:
     try:
         for name in members.keys() - {"crv"}:
             decode_base64url(str(members[name]).encode("ascii"))
-        key = _importer(kty).from_jwk({"kty": kty, **members})
+        key = _IMPORTERS[kty].from_jwk({"kty": kty, **members})
     except (ValueError, InvalidKeyError):  # PyJWT quotes the JWK in its message, so nothing of it may travel on
         raise UnusableKey("key_malformed") from None
     _require_strength(key)
     return key  # type: ignore[return-value]  # public members only, so a public key
 
 
-def _importer(kty: str) -> type[RSAAlgorithm] | type[ECAlgorithm] | type[OKPAlgorithm]:
-    return {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "OKP": OKPAlgorithm}[kty]  # type: ignore[return-value]
+_IMPORTERS: dict[str, type[RSAAlgorithm | ECAlgorithm | OKPAlgorithm]] = {
+    "RSA": RSAAlgorithm,
+    "EC": ECAlgorithm,
+    "OKP": OKPAlgorithm,
+}
 
 
 def _require_strength(key: object) -> None:

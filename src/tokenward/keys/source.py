@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections.abc import Callable
@@ -75,7 +76,7 @@ class StaticSource:
         self._keys = location.keyset.keys
         self._count = len(location.keyset)
 
-    def settled(self, kid: str | None, wall: float) -> tuple[Key, ...] | None:
+    def settled(self, kid: str | None, wall: float) -> tuple[Key, ...] | None:  # noqa: ARG002  # KeySource's signature
         return self._keys.get(kid, ())
 
     def age(self) -> float | None:
@@ -186,10 +187,10 @@ class KeySource:
         """Take the result of a fetch, wake everyone, tell the observer. A result that is too late changes nothing."""
         with self._lock:
             mono, wall = self._monotonic(), self._clock()
-            event = self._succeed(lease, outcome, mono, wall) if isinstance(outcome, Loaded) else self._fail(lease, outcome, mono, wall)
-            waiting = self._waiting if event else []
-            if event:
-                self._waiting = []
+            event = self._taken(lease, outcome, mono, wall)
+            waiting: list[Wake] = []
+            if event is not None:
+                waiting, self._waiting = self._waiting, waiting
         for wake in waiting:
             wake()
         self._tell(event)
@@ -239,6 +240,11 @@ class KeySource:
 
     # -- inside the lock -------------------------------------------------------------------------------------------
 
+    def _taken(self, lease: Lease, outcome: Loaded | FetchFailed, mono: float, wall: float) -> KeyEvent | None:
+        if isinstance(outcome, Loaded):
+            return self._succeed(lease, outcome, mono, wall)
+        return self._fail(lease, outcome, mono, wall)
+
     def _succeed(self, lease: Lease, loaded: Loaded, mono: float, wall: float) -> KeyEvent | None:
         state = self._state
         before = set(state.snapshot.keys) if state.snapshot else set()
@@ -265,10 +271,8 @@ class KeySource:
     def _tell(self, event: KeyEvent | None) -> None:
         if event is None or self._observer is None:
             return
-        try:
+        with contextlib.suppress(Exception):  # an observer must not be able to stop keys from serving
             self._observer(event)
-        except Exception:  # noqa: BLE001, S110  # an observer must not be able to stop keys from serving
-            pass
 
 
 Source: TypeAlias = StaticSource | KeySource

@@ -95,7 +95,9 @@ class ThreadDriver:
         """Start the ticker late, and again in a child process, because threads do not survive a fork."""
         if self._closed.is_set() or not self._sources or (self._ticker is not None and self._ticker.is_alive()):
             return
-        self._ticker = threading.Thread(target=_tick, args=(weakref.ref(self), self._closed), name="tokenward-ticker", daemon=True)
+        self._ticker = threading.Thread(
+            target=_tick, args=(weakref.ref(self), self._closed), name="tokenward-ticker", daemon=True
+        )
         with contextlib.suppress(RuntimeError):  # no thread to be had: requests still refresh
             self._ticker.start()
 

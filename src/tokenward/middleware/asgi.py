@@ -47,9 +47,7 @@ class BearerMiddleware:
     ) -> None:
         self.app = app
         self.verifier = verifier or AsyncVerifier(_required(policy))
-        self._door = Door(
-            exempt=exempt, optional=optional, realm=realm, allow_preflight=allow_preflight, diagnostics=diagnostics
-        )
+        self._door = Door(exempt=exempt, optional=optional, realm=realm, allow_preflight=allow_preflight, diagnostics=diagnostics)
         self._warm_up = warm_up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -61,7 +61,7 @@ def check_audience(issuer: Issuer, claims: Claims, now: float) -> None:
 
 def check_lifetime(issuer: Issuer, claims: Claims, now: float) -> None:
     """RFC 7519 sections 4.1.4 to 4.1.6, with the issuer's leeway. The parser has refused NaN, Infinity and what overflows."""
-    expires, leeway = claims.get("exp"), issuer.leeway
+    expires, leeway = claims["exp"], issuer.leeway
     if type(expires) not in _NUMBERS:
         raise ClaimMalformed("exp is not a number", claim="exp")
     if now >= expires + leeway:
@@ -135,7 +135,9 @@ def check_scopes(issuer: Issuer, identity: Identity) -> None:
 def check_roles(issuer: Issuer, identity: Identity) -> None:
     """Every required application role is assigned."""
     if not identity.roles.issuperset(issuer.required_roles):
-        raise InsufficientRole("a required role is missing", claim="roles", expected=issuer.required_roles, actual=sorted(identity.roles))
+        raise InsufficientRole(
+            "a required role is missing", claim="roles", expected=issuer.required_roles, actual=sorted(identity.roles)
+        )
 
 
 CALLER_CHECKS: tuple[CallerCheck, ...] = (check_kind, check_client, check_guest, check_scopes, check_roles)
@@ -143,7 +145,7 @@ CALLER_CHECKS: tuple[CallerCheck, ...] = (check_kind, check_client, check_guest,
 
 def caller_checks_of(issuer: Issuer) -> tuple[CallerCheck, ...]:
     """The rows of CALLER_CHECKS that the issuer's rules ask for, so that the others cost nothing."""
-    asked = {
+    asked: dict[CallerCheck, bool] = {
         check_kind: issuer.kinds is not None,
         check_client: issuer.clients is not None,
         check_guest: not issuer.guests,
@@ -201,7 +203,7 @@ def _contradiction(name: str, expected: str, actual: object) -> IssuerNotTrusted
 def _text(claims: Claims, name: str) -> str | None:
     value = claims.get(name)
     if value is None or (type(value) is str and value):
-        return value  # type: ignore[no-any-return]
+        return value
     raise ClaimMalformed(f"{name} is not a non-empty string", claim=name)
 
 
