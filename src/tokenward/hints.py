@@ -19,7 +19,7 @@ _HINTS = {
     "audience_not_accepted": "Have the client request a token for this API, or add the audience it uses to the policy.",
     "unknown_key": "The issuer publishes no such key now; the token is from another issuer or cloud, or its key was withdrawn.",
     "key_not_for_issuer": "The signing key belongs to another tenant or cloud; check the authority the client signs in at.",
-    "signature_invalid": "The token was altered, or signed by a key that only shares the kid; if it repeats, treat it as an attack.",
+    "signature_invalid": "The token was altered, or signed by a key that only shares the kid; if it repeats, think of an attack.",
     "token_expired": "The client must renew its token; if all tokens look expired, check this machine's clock.",
     "token_not_yet_valid": "This machine's clock, or the issuer's, is off; synchronise it, or allow a small leeway.",
     "claim_missing": "The issuer does not send this claim; configure it there, or do not require it in the policy.",

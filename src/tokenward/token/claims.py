@@ -61,7 +61,8 @@ def check_audience(issuer: Issuer, claims: Claims, now: float) -> None:
 
 def check_lifetime(issuer: Issuer, claims: Claims, now: float) -> None:
     """RFC 7519 sections 4.1.4 to 4.1.6, with the issuer's leeway. The parser has refused NaN, Infinity and what overflows."""
-    expires, leeway = claims["exp"], issuer.leeway
+    expires: Any = claims.get("exp")
+    leeway = issuer.leeway
     if type(expires) not in _NUMBERS:
         raise ClaimMalformed("exp is not a number", claim="exp")
     if now >= expires + leeway:
