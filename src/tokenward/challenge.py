@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 
 from tokenward.errors import AuthenticationError, ClaimsChallenge, PolicyError, ServiceUnavailable
 
 MAX_RETRY_AFTER = 300
 """Seconds. The longest that our own cooldown makes anyone wait."""
+
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def challenge(error: AuthenticationError, realm: str | None = None) -> str:
         parameters |= {"error": error.error, "error_description": error.public_description}
     if error.scope:
         parameters["scope"] = error.scope
-    if isinstance(error, ClaimsChallenge) and error.claims:
+    if isinstance(error, ClaimsChallenge) and _BASE64.fullmatch(error.claims):
         parameters["claims"] = error.claims
     listed = ", ".join(f'{name}="{value}"' for name, value in parameters.items())
     return f"Bearer {listed}" if listed else "Bearer"

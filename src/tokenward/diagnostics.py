@@ -23,6 +23,8 @@ from tokenward.keys.source import KeyEvent, KeysRefreshed
 
 MAX_TEXT = 200
 """Characters of a foreign text in a log; issuers, audiences and kids are shorter."""
+MAX_NUMBER = 2**63
+"""Larger integers are no dates or sizes, and may have thousands of digits."""
 MAX_ITEMS = 10
 """Items of a list in a log; a policy may hold a thousand tenants."""
 FIRST = 10
@@ -134,7 +136,7 @@ def event_fields(error: AuthenticationError) -> dict[str, object]:
         "hint": error.hint,
         "claim": error.claim,
         "expected": shown(error.expected),
-        "seen": shown(error.actual) if error.claim in SHOWN_CLAIMS or isinstance(error.actual, int) else None,
+        "seen": shown(error.actual) if error.claim is None or error.claim in SHOWN_CLAIMS else None,
         "issuer": shown(error.issuer),
         "kid": shown(error.kid),
         "alg": shown(error.algorithm),
@@ -147,7 +149,7 @@ def event_fields(error: AuthenticationError) -> dict[str, object]:
 
 def shown(value: object) -> object:
     """A value fit for a log: texts cut and escaped, lists cut, anything like a token taken out, nothing else let through."""
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, float) or (isinstance(value, int) and -MAX_NUMBER < value < MAX_NUMBER):
         return value
     if isinstance(value, str):
         text = _TOKEN_LIKE.sub("<token>", value[: 4 * MAX_TEXT]).encode("unicode_escape").decode("ascii")

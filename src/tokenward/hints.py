@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 GRAPH_AUDIENCES = frozenset({"00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com"})
 """Microsoft Graph, as an app id and as a URI; its tokens cannot be verified by anyone else."""
+
+_ENTRA_AUDIENCE = re.compile(r"api://|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 _HINTS = {
     "missing_token": "The client sent no bearer token; send 'Authorization: Bearer <token>', or exempt the path.",
@@ -52,7 +56,7 @@ def hint_for(code: str, claim: str | None, expected: object, actual: object) -> 
     """The operator's next step for a rejection; it may quote the configuration, never the token."""
     if code == "audience_not_accepted" and _mentions_graph(actual):
         return f"This is a Microsoft Graph token; have the client ask for this API's scope instead, such as {_scope(expected)}."
-    if code == "audience_not_accepted" and expected:
+    if code == "audience_not_accepted" and _is_entra(expected):
         return f"{_HINTS[code]} An Entra client asks for the scope {_scope(expected)}."
     return _HINTS_BY_CLAIM.get((code, claim or ""), _HINTS[code])
 
@@ -62,6 +66,13 @@ def _mentions_graph(actual: object) -> bool:
     return any(isinstance(value, str) and value.rstrip("/") in GRAPH_AUDIENCES for value in values)
 
 
+def _is_entra(expected: object) -> bool:
+    return bool(_ENTRA_AUDIENCE.match(_first(expected)))
+
+
 def _scope(expected: object) -> str:
-    audiences = sorted(str(value) for value in expected) if isinstance(expected, (list, tuple, frozenset)) else [str(expected)]
-    return f"{audiences[0].rstrip('/')}/.default"
+    return f"{_first(expected).rstrip('/')}/.default"
+
+
+def _first(expected: object) -> str:
+    return min((str(value) for value in expected), default="") if isinstance(expected, (list, tuple)) else str(expected)

@@ -194,7 +194,7 @@ def _judged(given: Issuer) -> dict[str, object]:
         "kinds": None if given.kinds is None else validation.choices("kinds", given.kinds, ("user", "app", "unknown")),
         "clients": None if given.clients is None else validation.texts("clients", given.clients, "['<application id>']"),
         "guests": _boolean("guests", given.guests),
-        "required_scopes": validation.texts("required_scopes", given.required_scopes, "['jobs.read']", empty=True),
+        "required_scopes": _scopes(given.required_scopes),
         "required_roles": validation.texts("required_roles", given.required_roles, "['Jobs.Admin']", empty=True),
         "audience_set": frozenset(audiences),
         "algorithm_set": frozenset(algorithms),
@@ -242,6 +242,14 @@ def _required_values(value: object) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(isinstance(item, str) for pair in value.items() for item in pair):
         raise PolicyError("required_values", "it does not map claims to strings", "Write a dict such as {'ver': '2.0'}.")
     return dict(value)
+
+
+def _scopes(value: object) -> tuple[str, ...]:
+    scopes = validation.texts("required_scopes", value, "['jobs.read']", empty=True)
+    if any(set(scope) & set(' "\\') or not (scope.isascii() and scope.isprintable()) for scope in scopes):
+        problem = "a scope holds spaces, quotes, backslashes or characters outside printable ASCII (RFC 6749 section 3.3)"
+        raise PolicyError("required_scopes", problem, "Write one scope per item, such as ['jobs.read', 'jobs.write'].")
+    return scopes
 
 
 def _boolean(field_name: str, value: object) -> bool:

@@ -7,6 +7,7 @@ ready it costs a fraction of a millisecond, once an hour.
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import ssl
 import threading
@@ -34,7 +35,7 @@ class HttpxFetch:
     """
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, trust_env: bool = True) -> None:
-        self._tls = tls or httpx.create_ssl_context(trust_env=trust_env)
+        self._tls = tls or _default_tls(trust_env)
         self._trust_env = trust_env
 
     def __call__(self, request: FetchRequest) -> FetchResponse:
@@ -57,7 +58,7 @@ class AsyncHttpxFetch:
     """GETs for the async driver, on asyncio and trio. The total deadline is the driver's, which can cancel."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, trust_env: bool = True) -> None:
-        self._tls = tls or httpx.create_ssl_context(trust_env=trust_env)
+        self._tls = tls or _default_tls(trust_env)
         self._trust_env = trust_env
 
     async def __call__(self, request: FetchRequest) -> FetchResponse:
@@ -73,6 +74,12 @@ class AsyncHttpxFetch:
             async for chunk in response.aiter_raw():
                 body.feed(chunk)
             return FetchResponse(response.status_code, dict(response.headers), body.whole())
+
+
+@functools.cache
+def _default_tls(trust_env: bool) -> ssl.SSLContext:
+    """Built once in a process, at construction and never on a running loop: it reads every CA certificate."""
+    return httpx.create_ssl_context(trust_env=trust_env)
 
 
 class _Options(TypedDict):

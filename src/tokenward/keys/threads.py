@@ -109,7 +109,7 @@ class ThreadDriver:
 def _tick(driver: weakref.ref[ThreadDriver], closed: threading.Event) -> None:
     while not closed.wait(TICK):
         alive = driver()
-        if alive is None:
+        if alive is None or alive._ticker is not threading.current_thread():  # noqa: SLF001  # a second one took over
             return
         alive._tick()  # noqa: SLF001  # the thread's half of the class; it must not keep the driver alive
         del alive

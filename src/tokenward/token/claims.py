@@ -26,6 +26,9 @@ from tokenward.errors import (
 from tokenward.identity import Claims, Identity
 from tokenward.policy import Issuer, client_of
 
+MAX_DATE = 2**53
+"""Beyond it a JSON number is not exact everywhere (RFC 8259 section 6), and arithmetic with it could overflow."""
+
 _NUMBERS = (int, float)
 """JSON numbers; not bool, whose type is its own (RFC 7519 section 2)."""
 _NONE: frozenset[str] = frozenset()
@@ -42,6 +45,13 @@ def check_required(issuer: Issuer, claims: Claims, now: float) -> None:
     for name in issuer.required_claims:
         if claims.get(name) is None:
             raise ClaimMissing(f"no {name}", claim=name)
+
+
+def check_types(issuer: Issuer, claims: Claims, now: float) -> None:
+    """RFC 7519 sections 4.1.2 and 4.1.7: `sub` and `jti` are strings."""
+    for name in ("sub", "jti"):
+        if type(claims.get(name, "")) is not str and claims[name] is not None:
+            raise ClaimMalformed(f"{name} is not a string", claim=name)
 
 
 def check_audience(issuer: Issuer, claims: Claims, now: float) -> None:
@@ -63,16 +73,16 @@ def check_lifetime(issuer: Issuer, claims: Claims, now: float) -> None:
     """RFC 7519 sections 4.1.4 to 4.1.6, with the issuer's leeway. The parser has refused NaN, Infinity and what overflows."""
     expires: Any = claims.get("exp")
     leeway = issuer.leeway
-    if type(expires) not in _NUMBERS:
-        raise ClaimMalformed("exp is not a number", claim="exp")
+    if type(expires) not in _NUMBERS or abs(expires) > MAX_DATE:
+        raise ClaimMalformed("exp is not a date in seconds", claim="exp")
     if now >= expires + leeway:
         raise TokenExpired("exp has passed", claim="exp", expected=f"after {now:.0f}", actual=expires)
     for name in ("nbf", "iat"):
         starts = claims.get(name)
         if starts is None:
             continue
-        if type(starts) not in _NUMBERS:
-            raise ClaimMalformed(f"{name} is not a number", claim=name)
+        if type(starts) not in _NUMBERS or abs(starts) > MAX_DATE:
+            raise ClaimMalformed(f"{name} is not a date in seconds", claim=name)
         if now < starts - leeway:
             raise TokenNotYetValid(f"{name} lies in the future", claim=name, expected=f"not after {now:.0f}", actual=starts)
 
@@ -99,6 +109,7 @@ def check_access_token(issuer: Issuer, claims: Claims, now: float) -> None:
 
 TOKEN_CHECKS: tuple[TokenCheck, ...] = (
     check_required,
+    check_types,
     check_audience,
     check_lifetime,
     check_values,

@@ -35,16 +35,14 @@ def read_header(segment: bytes) -> Header:
         raise MalformedToken(f"the header is {exc}") from None
     if "crit" in members or "b64" in members:
         raise CriticalHeaderUnsupported("the header holds crit or b64")
-    kid = _kid(members.get("kid"))
+    kid = _kid(members["kid"]) if "kid" in members else None
     algorithm = _algorithm(members.get("alg"), kid)
     if members.get("nonce") is not None:
         raise TokenTypeNotAccepted("a nonce in the header", claim="nonce header", kid=kid, algorithm=algorithm.name)
-    return Header(algorithm, kid, _typ(members.get("typ")))
+    return Header(algorithm, kid, _typ(members["typ"]) if "typ" in members else "")
 
 
-def _kid(value: object) -> str | None:
-    if value is None:
-        return None
+def _kid(value: object) -> str:
     if type(value) is not str or not 1 <= len(value) <= MAX_KID_CHARS:
         raise MalformedToken(f"the header's kid is not a string of 1 to {MAX_KID_CHARS} characters")
     return value
@@ -60,8 +58,6 @@ def _algorithm(value: object, kid: str | None) -> Algorithm:
 
 
 def _typ(value: object) -> str:
-    if value is None:
-        return ""
     if type(value) is not str:
         raise MalformedToken("the header's typ is not a string")
     return value.lower().removeprefix("application/")
