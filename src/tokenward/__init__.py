@@ -3,7 +3,8 @@
 from tokenward import entra
 from tokenward.errors import AuthenticationError, KeysUnavailable, PolicyError, TokenRejected
 from tokenward.identity import Identity
-from tokenward.policy import Issuer, Policy
+from tokenward.issuer import Issuer
+from tokenward.policy import Policy
 from tokenward.verifier import AsyncVerifier, Verifier
 
 __version__ = "0.1.0"

@@ -19,7 +19,7 @@ import structlog
 from tokenward import validation
 from tokenward.errors import AuthenticationError, MissingToken, ServiceUnavailable
 from tokenward.forks import on_fork
-from tokenward.keys.source import KeyEvent, KeysRefreshed
+from tokenward.keys.events import KeyEvent, KeysRefreshed
 
 MAX_TEXT = 200
 """Characters of a foreign text in a log; issuers, audiences and kids are shorter."""

@@ -14,7 +14,8 @@ from typing import Any, Literal, TypeAlias
 from tokenward import validation
 from tokenward.errors import PolicyError
 from tokenward.identity import Kind
-from tokenward.policy import CustomCheck, Issuer, Policy
+from tokenward.issuer import Issuer
+from tokenward.policy import CustomCheck, Policy
 
 DATABRICKS_RESOURCE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
 """The application id of AzureDatabricks: the same in every cloud."""

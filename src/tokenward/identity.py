@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -54,3 +55,18 @@ class Identity:
 
     def __repr__(self) -> str:
         return f"<Identity kind={self.kind} issuer={self.issuer}>"
+
+
+def client_of(claims: Mapping[str, Any]) -> str | None:
+    """The calling application: `azp` (OIDC, Entra v2), `appid` (Entra v1), `client_id` (RFC 9068) or `cid` (Okta)."""
+    for name in ("azp", "appid", "client_id", "cid"):
+        client: str | None = claims.get(name)
+        if client is not None:
+            return client
+    return None
+
+
+def app_if_subject_is_client(claims: Mapping[str, Any]) -> Kind:
+    """RFC 9068 section 2.2: without a resource owner, `sub` names the client. Of users it says nothing."""
+    client = client_of(claims)
+    return "app" if client is not None and claims.get("sub") == client else "unknown"

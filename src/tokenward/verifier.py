@@ -13,11 +13,12 @@ from tokenward.diagnostics import log_key_event
 from tokenward.errors import MalformedToken, TokenRejected, TokenTooLarge
 from tokenward.identity import Identity
 from tokenward.keys.aio import AsyncDriver
+from tokenward.keys.events import KeyStatus, Observer
 from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
-from tokenward.keys.freshness import Rhythm
 from tokenward.keys.location import Static
 from tokenward.keys.port import AsyncFetch, Fetch
-from tokenward.keys.source import Clock, KeySource, KeyStatus, Observer, Source, StaticSource
+from tokenward.keys.rhythm import Rhythm
+from tokenward.keys.source import Clock, KeySource, Source, StaticSource
 from tokenward.keys.threads import ThreadDriver
 from tokenward.memory import MAX_REMEMBERED, Memory
 from tokenward.policy import Policy

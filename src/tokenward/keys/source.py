@@ -6,65 +6,19 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from tokenward.forks import on_fork
-from tokenward.keys.freshness import Decision, Freshness, Lease, Rhythm, Unavailable, Unknown, Use, Wait
+from tokenward.keys.events import KeyEvent, KeysRefreshed, KeysRefreshFailed, KeyStatus, Observer
+from tokenward.keys.freshness import Decision, Freshness, Lease, Unavailable, Unknown, Use, Wait
 from tokenward.keys.jwk import Key
 from tokenward.keys.loading import Discovered, Loaded, Loading, after_failure, load
 from tokenward.keys.location import Remote, Static
 from tokenward.keys.port import FetchFailed
+from tokenward.keys.rhythm import Rhythm
 
 Clock: TypeAlias = Callable[[], float]
 Wake: TypeAlias = Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class KeysRefreshed:
-    """A set was fetched and swapped in."""
-
-    source: str
-    why: str
-    seconds: float
-    keys: int
-    added: int
-    removed: int
-    skipped: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class KeysRefreshFailed:
-    """An attempt failed; the keys stay. `age` is that of the keys in hand, in seconds."""
-
-    source: str
-    why: str
-    kind: str
-    detail: str
-    failures: int
-    retry_in: float
-    age: float | None
-    usable: bool
-
-
-KeyEvent: TypeAlias = KeysRefreshed | KeysRefreshFailed
-Observer: TypeAlias = Callable[[KeyEvent], None]
-
-
-@dataclass(frozen=True, slots=True)
-class KeyStatus:
-    """One source, in the words of `freshness`; times in seconds, `next_attempt` from now."""
-
-    source: str
-    keys: Literal["static", "empty", "fresh", "stale", "dead"]
-    fetch: Literal["none", "idle", "in_flight", "backoff"]
-    usable: int
-    age: float | None
-    failures: int
-    last_failure: str | None
-    next_attempt: float | None
-    waits: int
-    fetches: int
 
 
 class StaticSource:

@@ -23,8 +23,8 @@ from tokenward.errors import (
     TokenNotYetValid,
     TokenTypeNotAccepted,
 )
-from tokenward.identity import Claims, Identity
-from tokenward.policy import Issuer, client_of
+from tokenward.identity import Claims, Identity, client_of
+from tokenward.issuer import Issuer
 
 MAX_DATE = 2**53
 """Beyond it a JSON number is not exact everywhere (RFC 8259 section 6), and arithmetic with it could overflow."""

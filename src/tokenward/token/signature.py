@@ -8,8 +8,9 @@ from cryptography.exceptions import InvalidSignature
 
 from tokenward.errors import KeyNotForIssuer, SignatureInvalid, UnknownKey
 from tokenward.identity import Claims
+from tokenward.issuer import TENANT_PLACEHOLDER
 from tokenward.keys.jwk import Key
-from tokenward.policy import TENANT_PLACEHOLDER, Policy, Route
+from tokenward.policy import Policy, Route
 from tokenward.token.compact import Compact
 
 

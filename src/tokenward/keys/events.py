@@ -1,0 +1,54 @@
+"""What is told of keys: an event for each fetch, and the state of a source on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class KeysRefreshed:
+    """A set was fetched and swapped in."""
+
+    source: str
+    why: str
+    seconds: float
+    keys: int
+    added: int
+    removed: int
+    skipped: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class KeysRefreshFailed:
+    """An attempt failed; the keys stay. `age` is that of the keys in hand, in seconds."""
+
+    source: str
+    why: str
+    kind: str
+    detail: str
+    failures: int
+    retry_in: float
+    age: float | None
+    usable: bool
+
+
+KeyEvent: TypeAlias = KeysRefreshed | KeysRefreshFailed
+Observer: TypeAlias = Callable[[KeyEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus:
+    """One source, in the words of `freshness`; times in seconds, `next_attempt` from now."""
+
+    source: str
+    keys: Literal["static", "empty", "fresh", "stale", "dead"]
+    fetch: Literal["none", "idle", "in_flight", "backoff"]
+    usable: int
+    age: float | None
+    failures: int
+    last_failure: str | None
+    next_attempt: float | None
+    waits: int
+    fetches: int
