@@ -87,6 +87,8 @@ class AuthenticationError(Exception):
     def __init__(self, reason: str = "", **details: Unpack[Details]) -> None:
         super().__init__(reason)
         self.reason = reason
+        if not details.keys() <= Details.__annotations__.keys():
+            raise TypeError(f"unknown detail: {', '.join(sorted(details.keys() - Details.__annotations__.keys()))}")
         self.__dict__.update(details)
 
     def __str__(self) -> str:

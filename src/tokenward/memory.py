@@ -17,7 +17,7 @@ from tokenward.forks import on_fork
 from tokenward.identity import Identity
 from tokenward.keys.jwk import Key
 from tokenward.keys.source import Source
-from tokenward.token.strict import parse_object
+from tokenward.token.strict import parse_again
 
 MAX_REMEMBERED = 4096
 """Tokens in memory by default: about 1.5 KB each with Entra's claims."""
@@ -65,7 +65,7 @@ class Memory:
             return None
         for key in entry.source.settled(entry.kid, now) or ():
             if key is entry.key:
-                return entry.identity.with_claims(parse_object(entry.claims_json))
+                return entry.identity.with_claims(parse_again(entry.claims_json))
         return None
 
     def wants(self, claims_json: bytes) -> bool:

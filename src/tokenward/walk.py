@@ -81,8 +81,7 @@ class Walk:
             case Unknown():
                 return ()
             case Unavailable(retry_after):
-                error = KeysUnavailable("the issuer's keys cannot be had now", retry_after=retry_after)
-                raise _explained(error, pending, False)
+                raise _explained(KeysUnavailable("the issuer's keys cannot be had now", retry_after=retry_after), pending, False)
             case _:
                 assert_never(decision)
 

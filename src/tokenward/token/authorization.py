@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from tokenward.errors import InvalidAuthorization, MissingToken, MultipleTokens
@@ -9,6 +10,7 @@ from tokenward.errors import InvalidAuthorization, MissingToken, MultipleTokens
 MAX_AUTHORIZATION_BYTES = 64 * 1024
 """Longest header looked into; servers stop earlier (h11 16 KiB, gunicorn 8 KiB), so this is for callers without one."""
 
+_LATER_BEARER = re.compile(rb",[ \t]*bearer ")
 _B64TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
 
 
@@ -53,7 +55,7 @@ def _not_bearer(value: bytes) -> MissingToken | MultipleTokens | InvalidAuthoriz
     head = value[:MAX_AUTHORIZATION_BYTES].lower()
     if head in (b"", b"bearer"):
         return InvalidAuthorization("no token follows the scheme" if head else "the header is empty")
-    if any(part.lstrip().startswith(b"bearer ") for part in head.split(b",")[1:]):
+    if _LATER_BEARER.search(head):
         return MultipleTokens("several credentials joined with commas")
     if head.startswith(b"bearer") and not head[6:7].isalnum():
         return InvalidAuthorization("no space follows the scheme")

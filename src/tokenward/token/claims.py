@@ -32,6 +32,7 @@ MAX_DATE = 2**53
 _NUMBERS = (int, float)
 """JSON numbers; not bool, whose type is its own (RFC 7519 section 2)."""
 _NONE: frozenset[str] = frozenset()
+_NO_WORD = frozenset({""})
 
 TokenCheck: TypeAlias = Callable[[Issuer, Claims, float], None]
 CallerCheck: TypeAlias = Callable[[Issuer, Identity], None]
@@ -232,7 +233,7 @@ def _words(claims: Claims, name: str) -> frozenset[str]:
     if value is None:
         return _NONE
     if type(value) is str:
-        return frozenset(value.split())
+        return frozenset(value.split(" ")) - _NO_WORD
     if type(value) is not list or not all(type(word) is str for word in value):
         raise ClaimMalformed(f"{name} is not a string or a list of strings", claim=name)
     return frozenset(value)

@@ -8,6 +8,8 @@ from tokenward.errors import AlgorithmNotAllowed, CriticalHeaderUnsupported, Mal
 from tokenward.token.algorithms import ALGORITHMS, Algorithm
 from tokenward.token.strict import decode_base64url, parse_unique_object
 
+MAX_HEADER_CHARS = 8 * 1024
+"""Of base64url. Headers are 100 to 300 characters; one with a chain of certificates (x5c) is 6,000."""
 MAX_KID_CHARS = 200
 """Entra's are 27-43 characters, Databricks' 64; AWS and Google stay below 100."""
 
@@ -29,6 +31,8 @@ def read_header(segment: bytes) -> Header:
 
     Raises MalformedToken, CriticalHeaderUnsupported, AlgorithmNotAllowed or TokenTypeNotAccepted.
     """
+    if len(segment) > MAX_HEADER_CHARS:
+        raise MalformedToken("the header is too long")
     try:
         members = parse_unique_object(decode_base64url(segment))
     except ValueError as exc:

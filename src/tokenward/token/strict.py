@@ -6,8 +6,12 @@ msgspec does the byte work, because a token is mostly base64 and JSON: it decode
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 import msgspec
+
+MAX_DEPTH = 64
+"""Levels of nesting; tokens and key sets have two to four. Without a limit of our own the caller's stack would decide."""
 
 _PADDING = ("", "", "==", "=")
 _LAST = ("", "", "AQgw", "AEIMQUYcgkosw048")
@@ -37,7 +41,7 @@ def parse_object(document: bytes) -> dict[str, object]:
     """Parse one JSON object; of members with the same name the last counts (RFC 7519 section 4).
 
     NaN, Infinity, numbers too large for a double, lone surrogates, a byte order mark, invalid UTF-8 and nesting beyond
-    the interpreter's recursion limit raise ValueError, whose message holds nothing of the document.
+    MAX_DEPTH raise ValueError, whose message holds nothing of the document.
     """
     try:
         value = _decode_json(document)
@@ -45,7 +49,30 @@ def parse_object(document: bytes) -> dict[str, object]:
         raise ValueError("not JSON") from None
     if type(value) is not dict:
         raise ValueError("not a JSON object")
+    if document.count(b"{") + document.count(b"[") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+        raise ValueError("nested too deep")
     return value
+
+
+def parse_again(document: bytes) -> dict[str, object]:
+    """Parse what `parse_object` has accepted before: nothing is left to check."""
+    return _decode_json(document)  # type: ignore[no-any-return]
+
+
+def _is_deeper(value: object, limit: int) -> bool:
+    """Whether a document nests deeper, found level by level, because recursion would itself depend on the stack."""
+    level = [value]
+    for _ in range(limit):
+        level = [item for outer in level for item in _items(outer) if type(item) in (dict, list)]
+        if not level:
+            return False
+    return True
+
+
+def _items(outer: object) -> Iterable[object]:
+    if isinstance(outer, dict):
+        return outer.values()
+    return outer if isinstance(outer, list) else ()
 
 
 def parse_unique_object(document: bytes) -> dict[str, object]:

@@ -1,0 +1,182 @@
+"""The floors of the house: imports point down only, and the pure rooms know no clock, no network and no framework."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tokenward
+
+ROOT = Path(tokenward.__file__).parent
+
+FLOORS: list[set[str]] = [
+    {"forks", "hints", "identity", "token.algorithms", "token.strict"},
+    {"keys.address", "keys.events", "keys.loops", "keys.port", "keys.rhythm"},
+    {"errors", "keys.fetch", "keys.metadata"},
+    {"challenge", "token.authorization", "token.header", "validation"},
+    {"diagnostics", "keys.jwk", "token.compact"},
+    {"keys.keyset"},
+    {"keys.freshness", "keys.location"},
+    {"issuer", "keys.loading"},
+    {"keys.source", "policy", "token.claims"},
+    {"entra", "keys.aio", "keys.threads", "memory", "token.admission", "token.signature"},
+    {"walk"},
+    {"verifier"},
+    {""},  # the package root: the public surface
+]
+"""From the ground up. A module imports only from floors below its own."""
+
+ABOVE = ("middleware", "testing")
+"""Folders above all floors: they may import anything below, and within a folder there is no cycle."""
+
+PURE = {
+    "challenge",
+    "entra",
+    "errors",
+    "hints",
+    "identity",
+    "issuer",
+    "keys.address",
+    "keys.events",
+    "keys.freshness",
+    "keys.jwk",
+    "keys.keyset",
+    "keys.loading",
+    "keys.location",
+    "keys.metadata",
+    "keys.port",
+    "keys.rhythm",
+    "policy",
+    "token.admission",
+    "token.algorithms",
+    "token.authorization",
+    "token.claims",
+    "token.compact",
+    "token.header",
+    "token.signature",
+    "token.strict",
+    "validation",
+    "walk",
+}
+IMPURE = {
+    *("aiohttp", "asyncio", "datetime", "django", "fastapi", "http", "httpx", "logging", "os", "select", "selectors", "socket"),
+    *("sqlite3", "ssl", "starlette", "structlog", "subprocess", "threading", "time", "trio", "urllib.request"),
+}
+
+
+def _modules() -> dict[str, ast.Module]:
+    """Every module by its name below the package; folders by the name of the folder."""
+    found = {}
+    for path in ROOT.rglob("*.py"):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        found["" if name == "__init__" else name.removesuffix(".__init__")] = ast.parse(path.read_text("utf-8"))
+    return found
+
+
+MODULES = _modules()
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """Names of everything imported anywhere in a module, with the names that `from` takes."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute, so that they can be read and searched"
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def _rooms_used(tree: ast.Module) -> set[str]:
+    """The modules of the package that a module imports."""
+    used = set()
+    for name in _imported(tree):
+        if name == "tokenward" or name.startswith("tokenward."):
+            inside = name.removeprefix("tokenward").lstrip(".")
+            used.add(inside if inside in MODULES else inside.rpartition(".")[0])
+    return used
+
+
+USED = {name: _rooms_used(tree) for name, tree in MODULES.items()}
+FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+
+
+def _is_above(name: str) -> bool:
+    return name.split(".")[0] in ABOVE
+
+
+def test_every_module_has_a_floor() -> None:
+    folders = {"keys", "token"}  # nothing but a docstring is in them
+    assert set(MODULES) - set(FLOOR) - folders - {name for name in MODULES if _is_above(name)} == set()
+    assert set(FLOOR) <= set(MODULES)
+    assert all(not USED[folder] for folder in folders)
+
+
+@pytest.mark.parametrize("name", sorted(FLOOR))
+def test_imports_point_down_only(name: str) -> None:
+    level = FLOOR[name]
+    upwards = {used for used in USED[name] if _is_above(used) or FLOOR.get(used, level) >= level}
+    assert upwards == set()
+
+
+def test_there_is_no_cycle_anywhere() -> None:
+    done: set[str] = set()
+    path: list[str] = []
+
+    def visit(name: str) -> None:
+        assert name not in path, f"{' -> '.join([*path, name])}"
+        if name in done:
+            return
+        path.append(name)
+        for used in sorted(USED[name] - {name}):
+            visit(used)
+        path.pop()
+        done.add(name)
+
+    for name in sorted(MODULES):
+        visit(name)
+    assert done == set(MODULES)
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {""}))
+def test_no_module_imports_from_the_package_root(name: str) -> None:
+    assert "" not in USED[name]
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_a_pure_room_knows_no_clock_no_network_and_no_framework(name: str) -> None:
+    outside = {part for part in _imported(MODULES[name]) if not part.startswith("tokenward")}
+    prefixes = {".".join(part.split(".")[:length]) for part in outside for length in (1, 2)}
+    assert prefixes & IMPURE == set()
+
+
+def test_what_a_pure_room_imports_is_pure_too() -> None:
+    """But for the sources of keys, whose types the walk names; they hold a lock, and are given their clocks."""
+    impure = {(name, used) for name in PURE for used in USED[name] if used not in PURE}
+    assert impure <= {("walk", "keys.source"), ("walk", "memory")}
+
+
+def test_importing_the_package_imports_no_web_framework_and_no_server() -> None:
+    script = "import sys, json, tokenward; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(json.loads(ran.stdout))
+    assert "tokenward" in loaded
+    assert loaded & {"starlette", "fastapi", "django", "uvicorn", "gunicorn", "flask", "pytest", "joserfc", "trio"} == set()
+
+
+def test_no_file_speaks_of_the_machine_it_was_written_on() -> None:
+    for path in ROOT.rglob("*.py"):
+        text = path.read_text("utf-8")
+        assert "/home/" not in text
+        assert "/root/" not in text
+
+
+def test_nothing_asserts_for_validation() -> None:
+    asserts = [(name, node.lineno) for name, tree in MODULES.items() for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    assert asserts == []

@@ -1,0 +1,67 @@
+"""Hints: one line for the operator about every code, ending in something to do, and never quoting a token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tokenward.errors import CODES, AudienceNotAccepted
+from tokenward.hints import hint_for
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_code_has_a_hint_of_one_line(code: str) -> None:
+    hint = CODES[code]().hint
+    assert 20 <= len(hint) <= 160
+    assert hint.isprintable()
+    assert hint.endswith(".")
+
+
+def test_no_two_codes_share_a_hint() -> None:
+    hints = [CODES[code]().hint for code in CODES]
+    assert len(set(hints)) == len(hints)
+
+
+@pytest.mark.parametrize(
+    ("code", "claim", "words"),
+    [
+        ("claim_missing", "azp", "ID token"),
+        ("claim_missing", "appid", "ID token"),
+        ("claim_missing", "exp", "lifetime"),
+        ("claim_missing", "org", "issuer does not send"),
+        ("issuer_not_trusted", "ver", "contradict"),
+        ("token_type_not_accepted", "nonce header", "Graph"),
+    ],
+)
+def test_a_hint_knows_the_usual_cause(code: str, claim: str, words: str) -> None:
+    assert words in hint_for(code, claim, None, None)
+
+
+@pytest.mark.parametrize(
+    "actual",
+    [
+        "00000003-0000-0000-c000-000000000000",
+        "https://graph.microsoft.com",
+        "https://graph.microsoft.com/",
+        ["other", "https://graph.microsoft.com"],
+    ],
+)
+def test_a_graph_token_is_recognised_by_its_audience(actual: object) -> None:
+    hint = AudienceNotAccepted(claim="aud", expected=["api://jobs"], actual=actual).hint
+    assert "Microsoft Graph" in hint
+    assert "api://jobs/.default" in hint
+
+
+def test_a_wrong_audience_names_the_scope_to_ask_for() -> None:
+    assert "api://a/.default" in AudienceNotAccepted(claim="aud", expected=["b", "api://a/"], actual="other").hint
+    assert "api://a/.default" in AudienceNotAccepted(claim="aud", expected="api://a", actual="other").hint
+    assert AudienceNotAccepted(claim="aud", actual="other").hint
+
+
+def test_no_hint_repeats_what_a_stranger_wrote(desk: Any) -> None:
+    canary = "canary-text"
+    changed = [{name: canary} for name in ("iss", "aud", "exp", "ver", "typ", "nonce", "tid", "azp")]
+    verifier = desk.verifier(desk.rule(required_values={"ver": "1"}, clients=["x"]))
+    for change in changed:
+        assert canary not in desk.rejection(lambda change=change: verifier.verify(desk.token(desk.claims(**change)))).hint
