@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
-from tokenward.errors import AuthenticationError, KeysUnavailable, TokenRejected, TokenTooLarge
+from tokenward.errors import AuthenticationError, KeysUnavailable, MalformedToken, TokenRejected, TokenTooLarge
 from tokenward.identity import Identity
 from tokenward.keys.freshness import Unavailable, Unknown, Use
 from tokenward.keys.jwk import Key
@@ -52,6 +52,8 @@ class Walk:
         """Recall the token, or admit it. Raises TokenRejected."""
         if len(token) > self._policy.max_token_bytes:
             raise TokenTooLarge("longer than the policy allows", expected=self._policy.max_token_bytes, actual=len(token))
+        if b"." not in token:
+            raise MalformedToken("not three parts joined by dots")
         digest = digest_of(token)
         identity = self._memory.recall(digest, self._clock())
         if identity is not None:

@@ -8,9 +8,9 @@ from functools import partial
 from typing import assert_never
 
 from tokenward.keys.freshness import Lease, Unavailable, Unknown, Use, Wait
-from tokenward.keys.loading import Loaded, Loading
+from tokenward.keys.loading import Loaded, Loading, advance
 from tokenward.keys.loops import Loop, Signal, current_loop
-from tokenward.keys.port import AsyncFetch, FetchFailed
+from tokenward.keys.port import AsyncFetch, FetchFailed, FetchRequest, FetchResponse, checked
 from tokenward.keys.source import KeySource
 
 MAX_WAITING_TASKS = 64
@@ -80,15 +80,14 @@ class AsyncDriver:
     async def _await_attempt(self, loop: Loop, source: KeySource, seconds: float) -> None:
         self._start(loop, source, source.tick())
         lease, pause = source.pending()
-        if lease is None:
+        woken = loop.signal()
+        if lease is None or not source.wait_for(lease, woken.set, MAX_WAITING_TASKS + 1):
             await loop.sleep(min(max(pause, source.rhythm.min_gap), seconds))
             return
-        woken = loop.signal()
-        if source.wait_for(lease, woken.set, MAX_WAITING_TASKS + 1):
-            try:
-                await woken.wait(min(source.seconds_until(lease.deadline), seconds))
-            finally:
-                source.stop_waiting(woken.set)
+        try:
+            await woken.wait(min(source.seconds_until(lease.deadline), seconds))
+        finally:
+            source.stop_waiting(woken.set)
 
     def _start(self, loop: Loop, source: KeySource, lease: Lease | None) -> None:
         if lease is not None:
@@ -103,17 +102,25 @@ async def _fetch_for(loop: Loop, source: KeySource, lease: Lease, fetch: AsyncFe
         outcome = failure
     except TimeoutError:
         outcome = FetchFailed("timeout", "the total deadline")
-    except Exception as exc:  # noqa: BLE001  # whatever a client raises, the lease is released
-        outcome = FetchFailed("other", type(exc).__name__)
     finally:
         source.settle(lease, outcome)
 
 
 async def _carried_out(loading: Loading, fetch: AsyncFetch) -> Loaded:
+    """Make the requests that loading asks for. Raises FetchFailed."""
+    response: FetchResponse | None = None
+    while True:
+        asked = advance(loading, response)
+        if isinstance(asked, Loaded):
+            return asked
+        response = await _fetched(fetch, asked)
+
+
+async def _fetched(fetch: AsyncFetch, request: FetchRequest) -> FetchResponse:
     try:
-        request = next(loading)
-        while True:
-            request = loading.send(await fetch(request))
-    except StopIteration as done:
-        loaded: Loaded = done.value
-        return loaded
+        response: object = await fetch(request)
+    except FetchFailed:
+        raise
+    except Exception as exc:  # whatever a client raises, the lease is released
+        raise FetchFailed("other", type(exc).__name__) from exc
+    return checked(response)

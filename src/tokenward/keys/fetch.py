@@ -50,7 +50,10 @@ class HttpxFetch:
         with client.stream("GET", request.url, extensions={"trace": deadline.watch}) as response:
             body = _Body(response.headers, request.limit)
             for chunk in response.iter_raw():
-                body.feed(chunk)
+                if not body.takes(chunk):
+                    break
+            if deadline.passed:  # what ended the body may have been our own shutdown
+                raise FetchFailed("timeout", "the total deadline")
             return FetchResponse(response.status_code, dict(response.headers), body.whole())
 
 
@@ -71,8 +74,14 @@ class AsyncHttpxFetch:
     async def _get(self, client: httpx.AsyncClient, request: FetchRequest) -> FetchResponse:
         async with client.stream("GET", request.url) as response:
             body = _Body(response.headers, request.limit)
-            async for chunk in response.aiter_raw():
-                body.feed(chunk)
+            try:
+                async for chunk in response.aiter_raw():
+                    if not body.takes(chunk):
+                        # The next read fails then, which ends httpx's nested generators: trio warns of abandoned ones.
+                        await response.aclose()
+            except Exception:
+                if body.refused is None:
+                    raise
             return FetchResponse(response.status_code, dict(response.headers), body.whole())
 
 
@@ -146,7 +155,8 @@ class _Body:
     """
 
     def __init__(self, headers: httpx.Headers, limit: int) -> None:
-        self._limit = limit
+        self.refused: FetchFailed | None = None
+        self._wire_room = limit
         self._room = limit
         self._parts: list[bytes] = []
         encoding = headers.get("content-encoding", "identity").strip().lower()
@@ -155,20 +165,31 @@ class _Body:
         self._inflate = zlib.decompressobj(wbits=47) if encoding in ("gzip", "deflate") else None  # 47: gzip or zlib
         declared = headers.get("content-length", "")
         if declared.isdigit() and (len(declared) > 12 or int(declared) > limit):
-            raise self._too_large()
+            raise _too_large()
 
-    def feed(self, chunk: bytes) -> None:
-        self._limit -= len(chunk)
-        part = self._inflated(chunk) if self._inflate else chunk
-        self._room -= len(part)
-        if self._limit < 0 or self._room < 0:
-            raise self._too_large()
-        self._parts.append(part)
+    def takes(self, chunk: bytes) -> bool:
+        """Add a piece; False if the body is refused, and nothing more need be read."""
+        try:
+            self._take(chunk)
+        except FetchFailed as failure:
+            self.refused = failure
+        return self.refused is None
 
     def whole(self) -> bytes:
+        """The body. Raises FetchFailed."""
+        if self.refused is not None:
+            raise self.refused
         if self._inflate is not None and not self._inflate.eof:
             raise FetchFailed("encoding", "the compressed body is truncated")
         return b"".join(self._parts)
+
+    def _take(self, chunk: bytes) -> None:
+        self._wire_room -= len(chunk)
+        part = self._inflated(chunk)
+        self._room -= len(part)
+        if self._wire_room < 0 or self._room < 0:
+            raise _too_large()
+        self._parts.append(part)
 
     def _inflated(self, chunk: bytes) -> bytes:
         try:
@@ -176,8 +197,9 @@ class _Body:
         except zlib.error:
             raise FetchFailed("encoding", "the compressed body is damaged") from None
 
-    def _too_large(self) -> FetchFailed:
-        return FetchFailed("too_large", "the body is larger than any set of keys should be")
+
+def _too_large() -> FetchFailed:
+    return FetchFailed("too_large", "the body is larger than any set of keys should be")
 
 
 def _failure(exc: Exception) -> FetchFailed:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from tokenward.keys.address import is_loopback_url
@@ -58,7 +58,17 @@ def load(location: Remote, known: Discovered | None, *, mono: float, timeout: fl
         discovered = yield from _discover(location, mono, timeout, no_cache)
     url = discovered.metadata.jwks_uri if discovered else location.url
     response = yield FetchRequest(url, timeout, no_cache)
-    return Loaded(_keyset(response), _max_age(response), discovered)
+    proved = replace(discovered, jwks_failures=0) if discovered else None
+    return Loaded(_keyset(response), _max_age(response), proved)
+
+
+def advance(loading: Loading, response: FetchResponse | None) -> FetchRequest | Loaded:
+    """Send an answer in (None to begin), and get the next request or the result. Raises FetchFailed."""
+    try:
+        return next(loading) if response is None else loading.send(response)
+    except StopIteration as done:
+        loaded: Loaded = done.value
+        return loaded
 
 
 def after_failure(known: Discovered | None, failure: FetchFailed) -> Discovered | None:
@@ -115,10 +125,10 @@ def _require_ok(response: FetchResponse) -> None:
 def _host(location: str) -> str:
     """A Location is a stranger's text: only what looks like a host is repeated, and not much of it."""
     try:
-        host = urlsplit(location[:2048]).hostname or "the same"
+        host = urlsplit(location[:2048]).hostname
     except ValueError:
         return "unreadable"
-    return re.sub(r"[^a-z0-9.:-]", "?", host)[:100]
+    return "the same" if host is None else re.sub(r"[^a-z0-9.:-]", "?", host)[:100]
 
 
 def _retry_after(response: FetchResponse) -> float | None:

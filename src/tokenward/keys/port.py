@@ -57,5 +57,12 @@ class FetchResponse:
     body: bytes
 
 
+def checked(response: object) -> FetchResponse:
+    """What a fetch returned, if it is what the port asks for. Raises FetchFailed."""
+    if not isinstance(response, FetchResponse):
+        raise FetchFailed("other", "the fetch returned no FetchResponse")
+    return response
+
+
 Fetch: TypeAlias = Callable[[FetchRequest], FetchResponse]
 AsyncFetch: TypeAlias = Callable[[FetchRequest], Awaitable[FetchResponse]]

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from tokenward.keys.freshness import Lease, Unavailable, Unknown, Use, Wait
-from tokenward.keys.loading import Loaded, Loading
-from tokenward.keys.port import Fetch, FetchFailed
+from tokenward.keys.loading import Loaded, Loading, advance
+from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, checked
 from tokenward.keys.source import KeySource
 
 MAX_WAITING_THREADS = 8
@@ -75,13 +75,12 @@ class ThreadDriver:
     def _await_attempt(self, source: KeySource, seconds: float) -> None:
         self._start(source, source.tick())
         lease, pause = source.pending()
-        if lease is None:
+        woken = threading.Event()
+        if lease is None or not source.wait_for(lease, woken.set, MAX_WAITING_THREADS + 1):
             self._closed.wait(min(max(pause, source.rhythm.min_gap), seconds))
             return
-        woken = threading.Event()
-        if source.wait_for(lease, woken.set, MAX_WAITING_THREADS + 1):
-            woken.wait(min(source.seconds_until(lease.deadline), seconds))
-            source.stop_waiting(woken.set)
+        woken.wait(min(source.seconds_until(lease.deadline), seconds))
+        source.stop_waiting(woken.set)
 
     def _start(self, source: KeySource, lease: Lease | None) -> None:
         if lease is None:
@@ -116,22 +115,33 @@ def _tick(driver: weakref.ref[ThreadDriver], closed: threading.Event) -> None:
 
 
 def _fetch_for(source: KeySource, lease: Lease, fetch: Fetch) -> None:
-    until = time.monotonic() + source.rhythm.fetch_timeout
-    source.settle(lease, _carried_out(source.loading(lease), fetch, until))
-
-
-def _carried_out(loading: Loading, fetch: Fetch, until: float) -> Loaded | FetchFailed:
+    outcome: Loaded | FetchFailed = FetchFailed("other", "the thread was ended")
     try:
-        request = next(loading)
-        while True:
-            remaining = until - time.monotonic()
-            if remaining <= 0:
-                return FetchFailed("timeout", "the total deadline")
-            request = loading.send(fetch(replace(request, timeout=remaining)))
-    except StopIteration as done:
-        loaded: Loaded = done.value
-        return loaded
+        outcome = _carried_out(source.loading(lease), fetch, time.monotonic() + source.rhythm.fetch_timeout)
     except FetchFailed as failure:
-        return failure
-    except Exception as exc:  # noqa: BLE001  # whatever a client raises, the lease is released
-        return FetchFailed("other", type(exc).__name__)
+        outcome = failure
+    finally:
+        source.settle(lease, outcome)
+
+
+def _carried_out(loading: Loading, fetch: Fetch, until: float) -> Loaded:
+    """Make the requests that loading asks for. Raises FetchFailed."""
+    response: FetchResponse | None = None
+    while True:
+        asked = advance(loading, response)
+        if isinstance(asked, Loaded):
+            return asked
+        remaining = until - time.monotonic()
+        if remaining <= 0:
+            raise FetchFailed("timeout", "the total deadline")
+        response = _fetched(fetch, replace(asked, timeout=remaining))
+
+
+def _fetched(fetch: Fetch, request: FetchRequest) -> FetchResponse:
+    try:
+        response: object = fetch(request)
+    except FetchFailed:
+        raise
+    except Exception as exc:  # whatever a client raises, the lease is released
+        raise FetchFailed("other", type(exc).__name__) from exc
+    return checked(response)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tokenward.diagnostics import Diagnostics
-from tokenward.errors import AuthenticationError, PolicyError, ServiceUnavailable
+from tokenward.errors import AuthenticationError, ServiceUnavailable
 from tokenward.identity import Identity
-from tokenward.middleware.door import Door, Exempt
+from tokenward.middleware.door import Door, Exempt, verifier_for
 from tokenward.policy import Policy
 from tokenward.verifier import WARM_UP_TIMEOUT, AsyncVerifier
 
@@ -46,7 +46,7 @@ class BearerMiddleware:
         diagnostics: Diagnostics | None = None,
     ) -> None:
         self.app = app
-        self.verifier = verifier or AsyncVerifier(_required(policy))
+        self.verifier = verifier_for(AsyncVerifier, policy, verifier)
         self._door = Door(exempt=exempt, optional=optional, realm=realm, allow_preflight=allow_preflight, diagnostics=diagnostics)
         self._warm_up = warm_up
 
@@ -87,12 +87,6 @@ class BearerMiddleware:
             prefix, body = "websocket.http.response", answer.body
         await send({"type": f"{prefix}.start", "status": answer.status, "headers": headers})
         await send({"type": f"{prefix}.body", "body": body})
-
-
-def _required(policy: Policy | None) -> Policy:
-    if not isinstance(policy, Policy):
-        raise PolicyError("policy", "it is not a Policy", "Pass policy=entra.databricks(...), entra.api(...) or Policy([...]).")
-    return policy
 
 
 def _path(scope: Scope) -> str:

@@ -41,6 +41,7 @@ class Door:
         rules = _rules(exempt)
         self._paths = frozenset(rule for rule in rules if isinstance(rule, str) and not rule.endswith("/*"))
         self._prefixes = tuple(rule[:-1] for rule in rules if isinstance(rule, str) and rule.endswith("/*"))
+        self._has_rules = bool(rules)
         self._predicates = tuple(rule for rule in rules if not isinstance(rule, str))
         self._optional = _boolean("optional", optional)
         self._realm = require_realm(realm)
@@ -49,6 +50,8 @@ class Door:
 
     def is_open(self, path: str, request: object) -> bool:
         """Whether this path, relative to the app, needs no token."""
+        if not self._has_rules:
+            return False
         if path in self._paths or (self._prefixes and path.startswith(self._prefixes) and _is_plain(path)):
             return True
         return any(predicate(request) for predicate in self._predicates)

@@ -135,8 +135,15 @@ def check_guest(issuer: Issuer, identity: Identity) -> None:
     if issuer.guests:
         return
     claims = identity.claims
-    if claims.get("acct") in (1, "1") or claims.get("idp") not in (None, claims["iss"]):
+    if claims.get("acct") in (1, "1") or _is_foreign(claims.get("idp"), identity):
         raise GuestNotAllowed("a guest of the tenant", claim="acct" if claims.get("acct") is not None else "idp")
+
+
+def _is_foreign(idp: object, identity: Identity) -> bool:
+    """Whether another provider signed the user in; the tenant's own may be named in its v1 or its v2 form."""
+    if idp is None or idp == identity.issuer:
+        return False
+    return identity.tenant is None or identity.tenant not in str(idp)
 
 
 def check_scopes(issuer: Issuer, identity: Identity) -> None:

@@ -1,0 +1,1 @@
+"""What tokenward costs, beside the bare signature check and beside its peers. Run `scripts/bench`, or `python -m benchmarks`."""

@@ -1,0 +1,110 @@
+"""`python -m benchmarks`, from the root of the repository. The exit code judges verdicts, never timings."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.again import same_token_again
+from benchmarks.checks import Check, wrong
+from benchmarks.doors import middleware
+from benchmarks.first_sight import first_sight_es256, first_sight_rs256
+from benchmarks.garbage import refusing_garbage
+from benchmarks.importing import importing
+from benchmarks.issuers import thousand_issuers
+from benchmarks.load import under_load
+from benchmarks.peers import COLUMNS
+from benchmarks.plot import plot
+from benchmarks.quiet import silence_loggers
+from benchmarks.remembered import remembered_tokens
+from benchmarks.report import Row, document, dumps, table
+from benchmarks.run import Benchmark, Run
+from benchmarks.waiting import waiting
+
+RESULTS = Path(__file__).parent / "results"
+FULL_ROUNDS, QUICK_ROUNDS = 25, 7
+
+BENCHMARKS: tuple[Benchmark, ...] = (
+    first_sight_rs256,
+    first_sight_es256,
+    same_token_again,
+    refusing_garbage,
+    middleware,
+    thousand_issuers,
+    remembered_tokens,
+    waiting,
+    importing,
+    under_load,
+)
+"""The budgets' order. A new row is a function and a line here."""
+
+
+def main() -> int:
+    options = _options()
+    silence_loggers()
+    run = Run(
+        rounds=QUICK_ROUNDS if options.quick else FULL_ROUNDS,
+        with_peers=not options.no_peers,
+        with_load=options.load,
+        timing=not options.check,
+    )
+    try:
+        rows = _rows(run)
+    finally:
+        run.close()
+    _show(run, rows, options)
+    return 1 if _wrong_of_ours(run.checks) else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only the correctness half: no timing, no table")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: a first look, not numbers to quote")
+    parser.add_argument("--json", action="store_true", help="print the JSON document instead of the table")
+    parser.add_argument("--no-peers", action="store_true", help="tokenward alone")
+    parser.add_argument("--load", action="store_true", help="also uvicorn under wrk (about half a minute)")
+    return parser.parse_args()
+
+
+def _rows(run: Run) -> list[Row]:
+    rows: list[Row] = []
+    for benchmark in BENCHMARKS:
+        run.say(f"{benchmark.__name__} ...")
+        rows += benchmark(run)
+    return rows
+
+
+def _show(run: Run, rows: list[Row], options: argparse.Namespace) -> None:
+    result = document(rows, [asdict(check) | {"right": check.right} for check in run.checks], vars(options))
+    if options.json:
+        print(dumps(result))
+    elif run.timing:
+        print(table(rows, COLUMNS if run.with_peers else ()))
+    if run.timing:
+        _keep(run, rows, dumps(result))
+    bad = wrong(run.checks)
+    for check in bad:
+        run.say(f"WRONG {check}")
+    out = sys.stderr if options.json else sys.stdout
+    print(f"{len(run.checks) - len(bad)} of {len(run.checks)} verdicts right", file=out)
+
+
+def _keep(run: Run, rows: list[Row], text: str) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "benchmarks.json").write_text(text, encoding="utf-8")
+    run.say(f"written: {RESULTS / 'benchmarks.json'}")
+    if plot(rows, RESULTS / "benchmarks.png"):
+        run.say(f"written: {RESULTS / 'benchmarks.png'}")
+    else:
+        run.say("no plot: matplotlib is not installed, or there is nothing to compare")
+
+
+def _wrong_of_ours(checks: list[Check]) -> list[Check]:
+    """A peer's wrong verdict is shown in its column, and is no failure of this project."""
+    return [check for check in wrong(checks) if check.subject == "tokenward"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

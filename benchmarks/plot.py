@@ -1,0 +1,44 @@
+"""The rows that are ratios to the bare check, as bars: tokenward, its budget, and the peers beside it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.report import Row
+
+
+def plot(rows: Sequence[Row], path: Path) -> bool:
+    """Write a PNG; False, and no file, where matplotlib is not installed."""
+    try:
+        matplotlib = importlib.import_module("matplotlib")
+        matplotlib.use("Agg")
+        pyplot = importlib.import_module("matplotlib.pyplot")
+    except ImportError:
+        return False
+    alone = not any(_peers(row) for row in rows)
+    shown = [row for row in rows if row.unit == "x" and row.bound == "at most" and (_peers(row) or alone)]
+    if not shown:
+        return False
+    figure, axes = pyplot.subplots(len(shown), 1, figsize=(9, 1.1 + 2.0 * len(shown)), layout="constrained", squeeze=False)
+    for axis, row in zip(axes[:, 0], shown, strict=True):
+        bars = {"tokenward": row.value or 0.0, **_peers(row)}
+        colours = ["#1f6f5c", *(["#b9c0c7"] * (len(bars) - 1))]
+        drawn = axis.barh(list(bars), list(bars.values()), color=colours)
+        axis.bar_label(drawn, fmt="%.2f", padding=3, fontsize=8)
+        axis.invert_yaxis()
+        axis.margins(x=0.12)
+        budget = "" if row.budget is None else f" (budget {row.budget:g}, dashed)"
+        if row.budget is not None:
+            axis.axvline(row.budget, color="#c0392b", linewidth=1, linestyle="--")
+        axis.set_title(f"{row.name}{budget}", loc="left", fontsize=10)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=8)
+    figure.supxlabel("multiples of the bare signature check of the same token (smaller is better)", fontsize=9)
+    figure.savefig(path, dpi=150)
+    return True
+
+
+def _peers(row: Row) -> dict[str, float]:
+    return {name: value for name, value in row.peers.items() if isinstance(value, (int, float))}

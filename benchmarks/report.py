@@ -1,0 +1,112 @@
+"""What came out: one table for people, one document for machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+PACKAGES = (
+    "tokenward", "cryptography", "PyJWT", "joserfc", "Authlib", "fastmcp", "fastapi-azure-auth", "fastapi", "starlette",
+    "uvicorn", "uvloop", "httptools",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: a measurement, the budget it is held to, and the peers beside it.
+
+    `value` and `peers` are in `unit`; "x" is the ratio to the bare signature check of the same token in the same run. A
+    `peers` entry may be a word instead ("not installed", "-"). `bound` says on which side of the budget `value` must be.
+    """
+
+    name: str
+    value: float | None
+    budget: float | None = None
+    unit: str = "x"
+    bound: Literal["at most", "at least"] = "at most"
+    microseconds: float | None = None
+    peers: dict[str, float | str] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        if self.value is None or self.budget is None:
+            return "-"
+        met = self.value <= self.budget if self.bound == "at most" else self.value >= self.budget
+        return "met" if met else "missed"
+
+
+def table(rows: Sequence[Row], peers: Sequence[str]) -> str:
+    """Columns as wide as what is in them; a note under the row it belongs to."""
+    head = ["row", "tokenward", "us", "budget", "", *peers]
+    lines = [[row.name, *_own(row), *(_peer(row, name) for name in peers)] for row in rows]
+    widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
+    out = [_line(head, widths), _line(["-" * width for width in widths], widths)]
+    for row, line in zip(rows, lines, strict=True):
+        out.append(_line(line, widths))
+        if row.note:
+            out.append(f"  {row.note}")
+    return "\n".join(out)
+
+
+def document(rows: Sequence[Row], checks: Sequence[object], options: dict[str, Any]) -> dict[str, Any]:
+    """Everything that was measured, with what it was measured on."""
+    return {
+        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "python": sys.version.split()[0],
+        "machine": {"system": platform.system(), "architecture": platform.machine(), "cpu": cpu(), "cores": os.cpu_count()},
+        "packages": {name: version(name) for name in PACKAGES},
+        "options": options,
+        "checks": checks,
+        "rows": [asdict(row) | {"verdict": row.verdict} for row in rows],
+    }
+
+
+def version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def cpu() -> str:
+    try:
+        with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as lines:
+            return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration, IndexError):
+        return platform.processor()
+
+
+def dumps(value: object) -> str:
+    return json.dumps(value, indent=2, default=str)
+
+
+def _own(row: Row) -> list[str]:
+    sign = "<=" if row.bound == "at most" else ">="
+    budget = "" if row.budget is None else f"{sign} {_number(row.budget, row.unit)}"
+    microseconds = "" if row.microseconds is None else f"{row.microseconds:.1f}"
+    return ["-" if row.value is None else _number(row.value, row.unit), microseconds, budget, row.verdict]
+
+
+def _peer(row: Row, name: str) -> str:
+    value = row.peers.get(name, "-")
+    return value if isinstance(value, str) else _number(value, row.unit)
+
+
+def _number(value: float, unit: str) -> str:
+    digits = 0 if unit == "requests" else 2 if abs(value) < 10 else 1
+    return f"{value:.{digits}f} {unit}".strip()
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))]
+    return "  ".join(padded).rstrip()

@@ -1,0 +1,145 @@
+"""The Django front door: one middleware for WSGI and for ASGI, configured by the setting TOKENWARD."""
+
+# Django publishes no types of its own.
+# mypy: disable-error-code="import-untyped"
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tokenward.errors import AuthenticationError, PolicyError
+from tokenward.middleware.door import Door, require_policy
+from tokenward.middleware.wsgi import authorization_values, is_preflight
+from tokenward.verifier import AsyncVerifier, Verifier
+
+try:
+    from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
+    from django.http import HttpRequest, HttpResponse
+    from django.utils.module_loading import import_string
+except ModuleNotFoundError as exc:
+    raise ImportError("tokenward.middleware.django needs Django: pip install 'tokenward[django]'") from exc
+
+if TYPE_CHECKING:
+    from tokenward.identity import Identity
+    from tokenward.policy import Policy
+
+SETTING = "TOKENWARD"
+KEYS = ("POLICY", "EXEMPT", "OPTIONAL", "REALM", "ALLOW_PREFLIGHT", "DIAGNOSTICS")
+
+GetResponse: TypeAlias = Callable[[HttpRequest], Any]
+
+
+class BearerMiddleware:
+    """Guards a Django site: every request has a verified identity, or is answered here.
+
+    `request.identity` and `request.claims` hold the caller; both are None where no token was needed. The setting is
+
+        TOKENWARD = {
+            "POLICY": entra.databricks(tenant=...),  # or where it is: "project.auth.policy"
+            "EXEMPT": ["/health", "/public/*"],      # this and the rest may be left out: they are the options of Door
+            "OPTIONAL": False,
+            "REALM": None,
+            "ALLOW_PREFLIGHT": True,
+            "DIAGNOSTICS": None,
+        }
+
+    Put it into MIDDLEWARE below SecurityMiddleware and any CORS middleware. Under ASGI it verifies in the event loop and blocks
+    nothing; if middleware below it is sync-only, Django runs both in a thread. It does not sign anybody in (`request.user` is not
+    touched), and views that are called with tokens need Django's `csrf_exempt` where CsrfViewMiddleware is in use.
+
+    Raises ImproperlyConfigured when Django starts.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        policy, self._door = _configured()
+        self._answer: GetResponse
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+            self._answer = partial(self._answer_async, AsyncVerifier(policy))
+        else:
+            self._answer = partial(self._answer_sync, Verifier(policy))
+
+    def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        return self._answer(request)
+
+    def _answer_sync(self, verifier: Verifier, request: HttpRequest) -> HttpResponse:
+        identity = None
+        if self._is_guarded(request):
+            try:
+                identity = verifier.authenticate(authorization_values(request.META))
+            except AuthenticationError as error:
+                if not self._door.tolerates(error):
+                    return self._refused(error, request)
+        return self.get_response(_with_identity(request, identity))
+
+    async def _answer_async(self, verifier: AsyncVerifier, request: HttpRequest) -> HttpResponse:
+        identity = None
+        if self._is_guarded(request):
+            try:
+                identity = await verifier.authenticate(authorization_values(request.META))
+            except AuthenticationError as error:
+                if not self._door.tolerates(error):
+                    return self._refused(error, request)
+        return await self.get_response(_with_identity(request, identity))
+
+    def _is_guarded(self, request: HttpRequest) -> bool:
+        if self._door.is_open(request.path_info, request):
+            return False
+        return not (self._door.allow_preflight and is_preflight(request.META))
+
+    def _refused(self, error: AuthenticationError, request: HttpRequest) -> HttpResponse:
+        answer = self._door.refuse(error, method=request.method or "", path=request.path)
+        body = b"" if request.method == "HEAD" else answer.body
+        response = HttpResponse(body, status=answer.status, headers=dict(answer.headers))
+        # Or Django logs each refusal once more, and mails each 503 to ADMINS with the request's headers (django.utils.log).
+        response._has_been_logged = True  # noqa: SLF001
+        return response
+
+
+def _with_identity(request: HttpRequest, identity: Identity | None) -> HttpRequest:
+    request.identity = identity
+    request.claims = identity.claims if identity else None
+    return request
+
+
+def _configured() -> tuple[Policy, Door]:
+    given = _setting()
+    policy = _imported(given["POLICY"])
+    options = {key.lower(): value for key, value in given.items() if key != "POLICY"}
+    try:
+        return require_policy(policy), Door(**options)
+    except PolicyError as error:
+        raise ImproperlyConfigured(f"{SETTING}[{error.field.upper()!r}]: {error.problem}. {error.fix}") from error
+
+
+def _setting() -> Mapping[str, Any]:
+    """TOKENWARD, with known keys only: a misspelt one would leave its option at the default without a word."""
+    given = getattr(settings, SETTING, None)
+    example = f"Write {SETTING} = {{'POLICY': entra.databricks(tenant=...)}} in the settings"
+    if not isinstance(given, Mapping):
+        raise ImproperlyConfigured(f"{SETTING}: it is {'not set' if given is None else 'not a dict'}. {example}.")
+    unknown = [key for key in given if key not in KEYS]
+    if unknown:
+        raise ImproperlyConfigured(f"{SETTING}[{unknown[0]!r}]: there is no such key. The keys are {', '.join(KEYS)}.")
+    if given.get("POLICY") is None:
+        raise ImproperlyConfigured(f"{SETTING}['POLICY']: it is missing. {example}, or give the dotted path of a Policy.")
+    return given
+
+
+def _imported(given: object) -> object:
+    """The policy, or whatever else is at its dotted path. What the import itself raises comes through."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return import_string(given)
+    except ImportError as error:
+        fix = "Give a Policy, or the dotted path of one, such as 'project.auth.policy'."
+        raise ImproperlyConfigured(f"{SETTING}['POLICY']: {given!r} cannot be imported ({error}). {fix}") from error

@@ -1,0 +1,97 @@
+"""The WSGI front door (PEP 3333): Flask, Bottle, Pyramid, Falcon, or an app by hand, under any server."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from tokenward.errors import AuthenticationError
+from tokenward.middleware.door import Door, Exempt, verifier_for
+from tokenward.verifier import Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tokenward.diagnostics import Diagnostics
+    from tokenward.identity import Identity
+    from tokenward.policy import Policy
+
+IDENTITY = "tokenward.identity"
+CLAIMS = "tokenward.claims"
+"""The environ's keys; the values are None where no token was needed."""
+
+
+class BearerMiddleware:
+    """Guards a WSGI app: every request has a verified identity, or is answered here.
+
+    `environ["tokenward.identity"]` and `environ["tokenward.claims"]` hold the caller; both are None where no token was
+    needed. Give either `policy`, or a `verifier` of your own (to share its keys with another front door); the other options
+    are Door's, and `exempt` paths are PATH_INFO, which does not hold SCRIPT_NAME.
+
+    It does not check what a caller may do beyond the policy, and makes no request until the first token:
+    `application.verifier.warm_up()` fetches keys ahead. Apache's mod_wsgi hides the header unless
+    `WSGIPassAuthorization On` is set.
+
+    Raises PolicyError.
+    """
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        *,
+        policy: Policy | None = None,
+        verifier: Verifier | None = None,
+        exempt: Exempt = (),
+        optional: bool = False,
+        realm: str | None = None,
+        allow_preflight: bool = True,
+        diagnostics: Diagnostics | None = None,
+    ) -> None:
+        self.application = application
+        self.verifier = verifier_for(Verifier, policy, verifier)
+        self._door = Door(exempt=exempt, optional=optional, realm=realm, allow_preflight=allow_preflight, diagnostics=diagnostics)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            identity = self._identify(environ)
+        except AuthenticationError as error:
+            return self._refuse(error, environ, start_response)
+        environ[IDENTITY] = identity
+        environ[CLAIMS] = identity.claims if identity else None
+        return self.application(environ, start_response)
+
+    def _identify(self, environ: WSGIEnvironment) -> Identity | None:
+        if self._door.is_open(_text(environ.get("PATH_INFO", "")), environ):
+            return None
+        if self._door.allow_preflight and is_preflight(environ):
+            return None
+        try:
+            return self.verifier.authenticate(authorization_values(environ))
+        except AuthenticationError as error:
+            if self._door.tolerates(error):
+                return None
+            raise
+
+    def _refuse(self, error: AuthenticationError, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        method = environ["REQUEST_METHOD"]
+        path = _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
+        answer = self._door.refuse(error, method=method, path=path)
+        start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
+        return [] if method == "HEAD" else [answer.body]
+
+
+def authorization_values(environ: Mapping[str, Any]) -> list[str]:
+    """The Authorization header of an environ, or of Django's `request.META`; servers join several with commas."""
+    value = environ.get("HTTP_AUTHORIZATION")
+    return [] if value is None else [value]
+
+
+def is_preflight(environ: Mapping[str, Any]) -> bool:
+    """Whether a browser asks what it may send (Fetch standard, section 3.2.2)."""
+    return environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+
+
+def _text(path: str) -> str:
+    """The path as its sender meant it: WSGI holds UTF-8 bytes as latin-1 (PEP 3333). Other bytes become surrogates."""
+    return path.encode("latin-1", "replace").decode("utf-8", "surrogateescape")

@@ -1,0 +1,177 @@
+"""IssuerServer: a local issuer over real HTTP, on this machine only. NOT FOR PRODUCTION."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import struct
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+from tokenward.keys.address import is_loopback
+from tokenward.testing.control import ControlError, control
+from tokenward.testing.faults import JSON, Answer, Fault
+from tokenward.testing.publisher import Publisher
+
+MAX_CONTROL_BYTES = 256 * 1024
+"""Of the body of a control request; a token's claims are a thousandth of that."""
+
+
+class IssuerServer:
+    """Serves an issuer on a loopback address; `with IssuerServer(issuer) as server: server.url`. Not for production.
+
+    port     0 takes any free one, and the same again after an outage
+    control  also answer /control/..., by which another process mints tokens and makes it fail
+
+    Raises ValueError for any host that is not this machine's own (127.0.0.0/8 or localhost), OSError if the port is taken.
+    """
+
+    def __init__(self, issuer: Publisher, port: int = 0, *, host: str = "127.0.0.1", control: bool = False) -> None:
+        if not is_loopback(host) or ":" in host:
+            raise ValueError("the local issuer signs anything for anybody, so it listens on 127.0.0.1 only")
+        self.issuer = issuer
+        self.control = control
+        self._host = "127.0.0.1" if host == "localhost" else host
+        self._port = port
+        self._listener: _Listener | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """Its address, without a trailing slash; known once it was started."""
+        return f"http://{self._host}:{self._port}"
+
+    def start(self) -> Self:
+        """Listen, and have the issuer name this address in its documents."""
+        self._listen()
+        self.issuer.served_at = self.url
+        self.issuer.on_fault = self._follow
+        self._follow(self.issuer.fault)
+        return self
+
+    def stop(self) -> None:
+        """Stop listening; the issuer is at home again."""
+        self.issuer.on_fault, self.issuer.served_at = None, None
+        if self.issuer.fault is not None:
+            self.issuer.fault.over.set()
+        self._close()
+
+    def _follow(self, fault: Fault | None) -> None:
+        if fault is not None and fault.mode == "down":
+            self._close()
+        else:
+            self._listen()
+
+    def _listen(self) -> None:
+        with self._lock:
+            if self._listener is not None:
+                return
+            self._listener = _Listener((self._host, self._port), self)
+            self._port = self._listener.server_address[1]
+            threading.Thread(target=self._listener.serve_forever, args=(0.02,), name="local-issuer", daemon=True).start()
+
+    def _close(self) -> None:
+        with self._lock:
+            listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.shutdown()
+            listener.server_close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # an outage may be asked for by a request, which cannot wait for its own end
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], owner: IssuerServer) -> None:
+        self.owner = owner
+        super().__init__(address, _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that leave in the middle are a matter of course here; anything else is a bug and is shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_version = "tokenward-local-issuer"
+    timeout = 30.0
+
+    @property
+    def _owner(self) -> IssuerServer:
+        if not isinstance(self.server, _Listener):
+            raise TypeError("this handler is the local issuer's own")
+        return self.server.owner
+
+    def do_GET(self) -> None:
+        """A document, a fault, or the state of the issuer."""
+        issuer, path = self._owner.issuer, self.path.partition("?")[0]
+        if self._is_control(path):
+            self._control(path, {})
+            return
+        issuer.requests.append(f"{issuer.origin}{self.path}")
+        fault = issuer.fault
+        if fault is not None and fault.mode == "slow":
+            fault.over.wait(fault.seconds)
+        if fault is not None and fault.mode == "reset":
+            self._reset()
+            return
+        self._send(issuer.answer(path))
+
+    def do_POST(self) -> None:
+        """Control requests only."""
+        path = self.path.partition("?")[0]
+        if not self._is_control(path):
+            self._send(Answer(404, JSON, b'{"error":"not_found"}'))
+            return
+        try:
+            self._control(path, self._body())
+        except ControlError as error:
+            self._send(Answer(400, JSON, json.dumps({"error": str(error)}).encode()))
+
+    def _is_control(self, path: str) -> bool:
+        return self._owner.control and path.startswith("/control/")
+
+    def _control(self, path: str, body: dict[str, object]) -> None:
+        status, answer = control(self._owner.issuer, self.command, path, body)
+        self._send(Answer(status, JSON, json.dumps(answer).encode()))
+
+    def _body(self) -> dict[str, object]:
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit() and int(length) <= MAX_CONTROL_BYTES):
+            raise ControlError(f"the body is longer than {MAX_CONTROL_BYTES} bytes, or its length is not known")
+        try:
+            body = json.loads(self.rfile.read(int(length)) or b"{}")
+        except ValueError:
+            raise ControlError("the body is not JSON") from None
+        if not isinstance(body, dict):
+            raise ControlError("the body is not a JSON object")
+        return body
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.measured:
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def _reset(self) -> None:
+        """Close with RST in place of FIN: a linger of zero seconds does that (socket(7))."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):
+            socket.close(self.connection.detach())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
+        """Nothing: what was asked is in `issuer.requests`."""

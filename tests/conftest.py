@@ -1,0 +1,100 @@
+"""Fixtures for every test: a local issuer, real or in process, clocks wound by hand, and both event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import pytest
+import trio
+
+from tokenward.testing import HandClock, IssuerServer, LocalIssuer, SigningKey
+
+T = TypeVar("T")
+NewKey = Callable[[], SigningKey]
+
+
+class Run(Protocol):
+    """Runs an async function to its end in the event loop of this test."""
+
+    def __call__(self, function: Callable[..., Awaitable[T]], *arguments: object) -> T: ...
+
+
+@dataclass(frozen=True)
+class Backend:
+    """An event loop: its name, and how to run something in it."""
+
+    name: str
+    run: Run
+
+
+@pytest.fixture
+def wall() -> HandClock:
+    """The epoch clock. It starts at the real time, so that what it dates also passes a real server's clock."""
+    return HandClock(int(time.time()))
+
+
+@pytest.fixture
+def mono() -> HandClock:
+    """The clock for pauses, which starts anywhere."""
+    return HandClock(5000.0)
+
+
+@pytest.fixture(scope="session")
+def key_pool() -> list[SigningKey]:
+    """RSA keys that were made in this session: making one takes a tenth of a second."""
+    return []
+
+
+@pytest.fixture
+def new_key(key_pool: list[SigningKey]) -> NewKey:
+    """A maker of keys that differ within a test, and are the same ones in the next test."""
+    numbers = itertools.count()
+
+    def _next() -> SigningKey:
+        number = next(numbers)
+        while len(key_pool) <= number:
+            key_pool.append(SigningKey.generate("RS256"))
+        return key_pool[number]
+
+    return _next
+
+
+@pytest.fixture
+def issuer(wall: HandClock, new_key: NewKey) -> LocalIssuer:
+    """A new issuer, which dates its tokens by `wall`."""
+    return LocalIssuer(clock=wall, new_key=new_key)
+
+
+@pytest.fixture
+def served(issuer: LocalIssuer) -> Iterator[IssuerServer]:
+    """The same issuer over HTTP on loopback."""
+    with IssuerServer(issuer) as server:
+        yield server
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each event loop in turn."""
+    return Backend(request.param, _in_asyncio if request.param == "asyncio" else _in_trio)
+
+
+@pytest.fixture
+def run(backend: Backend) -> Run:
+    """`run(async_function, *arguments)`, in each event loop in turn."""
+    return backend.run
+
+
+def _in_asyncio(function: Callable[..., Awaitable[T]], *arguments: object) -> T:
+    async def _main() -> T:
+        return await function(*arguments)
+
+    return asyncio.run(_main())
+
+
+def _in_trio(function: Callable[..., Awaitable[T]], *arguments: object) -> T:
+    return trio.run(function, *arguments)
