@@ -80,10 +80,11 @@ class AsyncDriver:
     async def _await_attempt(self, loop: Loop, source: KeySource, seconds: float) -> None:
         self._start(loop, source, source.tick())
         lease, pause = source.pending()
-        woken = loop.signal()
-        if lease is None or not source.wait_for(lease, woken.set, MAX_WAITING_TASKS + 1):
+        if lease is None:
             await loop.sleep(min(max(pause, source.rhythm.min_gap), seconds))
             return
+        woken = loop.signal()
+        source.wait_for(lease, woken.set)
         try:
             await woken.wait(min(source.seconds_until(lease.deadline), seconds))
         finally:

@@ -21,6 +21,7 @@ class Signal(Protocol):
 
     async def wait(self, seconds: float) -> bool:
         """True as soon as it is set, False after `seconds`."""
+        ...
 
 
 class Loop(Protocol):
@@ -33,6 +34,7 @@ class Loop(Protocol):
 
     async def within(self, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
         """Await the work; raises TimeoutError after `seconds`."""
+        ...
 
     async def sleep(self, seconds: float) -> None: ...
 

@@ -99,10 +99,10 @@ class KeySource:
         with self._lock:
             return self._state.force(self._monotonic(), self._clock())
 
-    def wait_for(self, lease: Lease, wake: Wake, limit: int) -> bool:
-        """Have `wake` called once the lease is settled. False, and no call, if too many wait already."""
+    def wait_for(self, lease: Lease, wake: Wake, limit: int | None = None) -> bool:
+        """Have `wake` called once the lease is settled. False, and no call, if `limit` others wait already."""
         with self._lock:
-            if len(self._waiting) >= limit:
+            if limit is not None and len(self._waiting) >= limit:
                 return False
             self._waits += 1
             current = self._state.lease

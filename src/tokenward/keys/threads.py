@@ -75,10 +75,11 @@ class ThreadDriver:
     def _await_attempt(self, source: KeySource, seconds: float) -> None:
         self._start(source, source.tick())
         lease, pause = source.pending()
-        woken = threading.Event()
-        if lease is None or not source.wait_for(lease, woken.set, MAX_WAITING_THREADS + 1):
+        if lease is None:
             self._closed.wait(min(max(pause, source.rhythm.min_gap), seconds))
             return
+        woken = threading.Event()
+        source.wait_for(lease, woken.set)
         woken.wait(min(source.seconds_until(lease.deadline), seconds))
         source.stop_waiting(woken.set)
 

@@ -98,13 +98,14 @@ class BearerMiddleware:
     def _refused(self, error: AuthenticationError, request: HttpRequest) -> HttpResponse:
         answer = self._door.refuse(error, method=request.method or "", path=request.path)
         body = b"" if request.method == "HEAD" else answer.body
-        response = HttpResponse(body, status=answer.status, headers=dict(answer.headers))
+        response: Any = HttpResponse(body, status=answer.status, headers=dict(answer.headers))
         # Or Django logs each refusal once more, and mails each 503 to ADMINS with the request's headers (django.utils.log).
         response._has_been_logged = True  # noqa: SLF001
         return response
 
 
-def _with_identity(request: HttpRequest, identity: Identity | None) -> HttpRequest:
+def _with_identity(request: Any, identity: Identity | None) -> Any:
+    """The request with two attributes more, of which Django's own type does not know."""
     request.identity = identity
     request.claims = identity.claims if identity else None
     return request

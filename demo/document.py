@@ -1,0 +1,65 @@
+"""The outcome for machines: one JSON document."""
+
+from __future__ import annotations
+
+import json
+
+from demo.chapters import Chapter
+from demo.exchange import Row
+from demo.load import Phase
+from demo.run import Outcome
+
+
+def document(outcome: Outcome) -> str:
+    """The document of `--json`; times are in milliseconds unless they are named seconds."""
+    whole = {
+        "requests": [_row(row) for row in outcome.rows],
+        "chapters": [_chapter(chapter) for chapter in outcome.chapters],
+        "summary": {
+            "ok": not outcome.unexpected,
+            "requests": outcome.requests,
+            "refused": outcome.refused,
+            "unexpected": len(outcome.unexpected),
+            "differences": outcome.unexpected,
+            "waits_by_known_callers": outcome.known_waits,
+            "known_callers": {chapter.name: _phase(chapter.callers) for chapter in outcome.chapters},
+            "seconds": round(outcome.seconds, 1),
+        },
+    }
+    return json.dumps(whole, indent=2)
+
+
+def failure(text: str) -> str:
+    """The document where there was no outcome."""
+    return json.dumps({"summary": {"ok": False, "error": text}}, indent=2)
+
+
+def _row(row: Row) -> dict[str, object]:
+    expected, seen = row.expected, row.seen
+    return {
+        "name": row.name,
+        "ok": not row.differences(),
+        "expected": {"status": expected.status, "code": expected.code, "challenge": expected.challenge},
+        "seen": {"status": seen.status, "code": seen.code, "challenge": seen.challenge, "retry_after": seen.retry_after},
+        "hint": seen.hint,
+        "milliseconds": round(seen.milliseconds, 2),
+    }
+
+
+def _chapter(chapter: Chapter) -> dict[str, object]:
+    return {
+        "name": chapter.name,
+        "title": chapter.title,
+        "requests": [_row(row) for row in chapter.rows],
+        "checks": [{"name": check.name, "ok": check.holds, "seen": check.seen} for check in chapter.all_checks()],
+        "known_callers": {**_phase(chapter.callers), "waits": chapter.waits},
+    }
+
+
+def _phase(phase: Phase) -> dict[str, object]:
+    return {
+        "requests": phase.requests,
+        "errors": phase.errors,
+        "p50_ms": round(phase.percentile(50), 2),
+        "p99_ms": round(phase.percentile(99), 2),
+    }

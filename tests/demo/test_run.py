@@ -1,0 +1,163 @@
+"""`python -m demo`: real processes, real requests, and a verdict on each verdict."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.servers
+
+Demo = Callable[..., "subprocess.CompletedProcess[str]"]
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def told(demo: Demo) -> subprocess.CompletedProcess[str]:
+    """One whole run, for machines."""
+    return demo("--json")
+
+
+@pytest.fixture(scope="module")
+def document(told: subprocess.CompletedProcess[str]) -> Document:
+    """What it printed: standard output holds the document and nothing else, or this fails."""
+    whole: Document = json.loads(told.stdout)
+    return whole
+
+
+def _chapter(document: Document, name: str) -> Document:
+    return next(chapter for chapter in document["chapters"] if chapter["name"] == name)
+
+
+def test_it_exits_0_when_every_verdict_is_the_expected_one(told: subprocess.CompletedProcess[str], document: Document) -> None:
+    assert document["summary"]["differences"] == []
+    assert told.returncode == 0, told.stderr
+
+
+def test_every_request_is_listed_with_what_was_expected_and_seen(document: Document) -> None:
+    for request in document["requests"]:
+        seen = {part: request["seen"][part] for part in ("status", "code", "challenge")}
+        assert seen == request["expected"], request["name"]
+        assert request["milliseconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        pytest.param("User token v2", 200, None, id="a v2 token"),
+        pytest.param("User token v1", 200, None, id="a v1 token"),
+        pytest.param("App token v2", 200, None, id="an app"),
+        pytest.param("Expired", 401, "token_expired", id="expired"),
+        pytest.param("Forged signature", 401, "signature_invalid", id="a stranger's signature"),
+        pytest.param("HS256 confusion", 401, "algorithm_not_allowed", id="key confusion"),
+        pytest.param("Two headers", 400, "multiple_tokens", id="two headers"),
+        pytest.param("Guest", 403, "guest_not_allowed", id="a guest"),
+    ],
+)
+def test_the_answers_are_those_of_the_published_codes(document: Document, name: str, status: int, code: str | None) -> None:
+    request = next(request for request in document["requests"] if request["name"] == name)
+    assert (request["seen"]["status"], request["seen"]["code"]) == (status, code)
+
+
+def test_every_refusal_is_explained_by_the_apps_own_log(document: Document) -> None:
+    refused = [request for request in document["requests"] if request["seen"]["status"] >= 400]
+    assert len(refused) >= 15
+    assert all(request["hint"] for request in refused)
+
+
+def test_the_first_token_of_a_new_key_waits_once_and_for_less_than_a_second(document: Document) -> None:
+    rotation = _chapter(document, "rotation")
+    first = rotation["requests"][0]
+    assert first["seen"]["status"] == 200
+    assert first["milliseconds"] < 1000
+    assert next(check["seen"] for check in rotation["checks"] if check["name"].startswith("One wait")).startswith("1 wait,")
+
+
+def test_an_unknown_key_is_answered_503_while_the_issuer_is_dead(document: Document) -> None:
+    seen = _chapter(document, "outage")["requests"][0]["seen"]
+    assert (seen["status"], seen["code"], seen["challenge"]) == (503, "keys_unavailable", None)
+    assert int(seen["retry_after"]) >= 1
+
+
+@pytest.mark.parametrize("name", ["quiet", "rotation", "outage", "recovery"])
+def test_known_callers_see_no_error_and_no_wait(document: Document, name: str) -> None:
+    callers = _chapter(document, name)["known_callers"]
+    assert callers["requests"] > 20
+    assert (callers["errors"], callers["waits"]) == (0, 0)
+    assert callers["p99_ms"] >= callers["p50_ms"] > 0
+
+
+def test_the_summary_counts_what_the_chapters_hold(document: Document) -> None:
+    summary, chapters = document["summary"], document["chapters"]
+    single = len(document["requests"]) + sum(len(chapter["requests"]) for chapter in chapters)
+    assert summary["requests"] == single + sum(chapter["known_callers"]["requests"] for chapter in chapters)
+    assert (summary["unexpected"], summary["waits_by_known_callers"]) == (0, 0)
+
+
+def test_an_app_of_another_policy_is_found_out(demo: Demo, tmp_path: Path) -> None:
+    own = (Path(__file__).parents[2] / "demo" / "app.py").read_text(encoding="utf-8")
+    (tmp_path / "hospitable.py").write_text(own.replace("guests=False", "guests=True"), encoding="utf-8")
+    done = demo("--quick", "--json", "--app", "hospitable:app", PYTHONPATH=str(tmp_path))
+    summary = json.loads(done.stdout)["summary"]
+    assert done.returncode == 1
+    assert {difference.split(":")[0] for difference in summary["differences"]} == {"Guest"}
+    assert "Guest: status: expected 403, seen 200" in summary["differences"]
+
+
+def test_an_app_that_does_not_start_ends_the_demo_with_what_it_said_and_what_to_do(demo: Demo) -> None:
+    done = demo("--json", "--app", "no_such_module:app")
+    error = json.loads(done.stdout)["summary"]["error"]
+    assert done.returncode == 1
+    assert "no_such_module" in error
+    assert "Next:" in error
+    assert "Next:" in done.stderr
+
+
+def test_a_report_is_as_narrow_as_the_terminal_and_plain_when_it_is_none(demo: Demo, tmp_path: Path) -> None:
+    own = (Path(__file__).parents[2] / "demo" / "app.py").read_text(encoding="utf-8")
+    (tmp_path / "hospitable.py").write_text(own.replace("guests=False", "guests=True"), encoding="utf-8")
+    done = demo("--quick", "--app", "hospitable:app", PYTHONPATH=str(tmp_path), COLUMNS="60")
+    assert max(map(len, done.stdout.splitlines())) <= 60
+    assert "\x1b" not in done.stdout
+    assert re.search(r"^WRONG  Guest +200", done.stdout, re.MULTILINE)
+    assert "Next:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("no_color", "coloured"), [pytest.param("", True, id="a terminal"), pytest.param("1", False, id="NO_COLOR is set")]
+)
+def test_colours_are_for_terminals_that_want_them(demo: Demo, no_color: str, coloured: bool) -> None:
+    text = _on_a_terminal(lambda terminal: demo("--quick", stdout=terminal, NO_COLOR=no_color, TERM="xterm"))
+    assert "Every verdict is the expected one." in text
+    assert ("\x1b[" in text) is coloured
+
+
+def _on_a_terminal(run: Callable[[int], object]) -> str:
+    """What a program writes to a terminal of its own. The other end must be read meanwhile, or the program would block."""
+    ours, theirs = pty.openpty()
+    parts: list[bytes] = []
+
+    def _read() -> None:
+        try:
+            while part := os.read(ours, 4096):
+                parts.append(part)
+        except OSError:  # how Linux says that the terminal was closed
+            return
+
+    reader = threading.Thread(target=_read)
+    reader.start()
+    try:
+        run(theirs)
+    finally:
+        os.close(theirs)
+        reader.join(10)
+        os.close(ours)
+    return b"".join(parts).decode()

@@ -1,0 +1,297 @@
+"""What every driver does with a source's decisions: one suite over threads, asyncio and trio."""
+
+from __future__ import annotations
+
+import contextvars
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tokenward.keys.freshness import Unavailable, Unknown, Use
+from tokenward.keys.port import FetchFailed
+from tokenward.keys.rhythm import Rhythm
+from tokenward.keys.source import KeySource
+
+MakeSource = Callable[..., KeySource]
+Eventually = Callable[[Callable[[], bool]], None]
+World = Any  # ThreadWorld or LoopWorld of this folder's conftest, which share one shape
+
+HURRIED = Rhythm(min_gap=0.01, backoff=0.01, backoff_max_empty=0.02)
+
+
+@pytest.fixture
+def source(make_source: MakeSource) -> KeySource:
+    return make_source()
+
+
+# -- waiting -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_cold_request_waits_for_the_fetch_it_started(world: World, source: KeySource) -> None:
+    driver = world.driver(source)
+    assert isinstance(world.find(driver, source, "a"), Use)
+    assert world.issuer.calls == source.status().fetches == source.status().waits == 1
+
+
+def test_a_crowd_of_cold_requests_starts_one_fetch_and_parks_no_more_than_the_limit(
+    world: World, source: KeySource, eventually: Eventually
+) -> None:
+    driver = world.driver(source)
+    world.issuer.gate.clear()
+    crowd = [world.submit(driver, source, "a") for _ in range(world.crowd)]
+    refused = world.crowd - world.most_waiting
+    eventually(lambda: sum(request.done() for request in crowd) == refused)
+    world.issuer.gate.set()
+    answers = [request.result(10) for request in crowd]
+    assert sum(isinstance(answer, Use) for answer in answers) == world.most_waiting
+    assert answers.count(Unavailable(1.0)) == refused
+    assert world.issuer.calls == 1
+
+
+def test_waiting_requests_are_woken_by_the_answer_and_not_by_the_clock(
+    world: World, make_source: MakeSource, eventually: Eventually
+) -> None:
+    source = make_source(Rhythm(max_wait=60.0, fetch_timeout=60.0))
+    driver = world.driver(source)
+    world.issuer.gate.clear()
+    waiting = [world.submit(driver, source, kid) for kid in ("a", "b", "a")]
+    eventually(lambda: source.status().waits == 3)
+    world.issuer.gate.set()
+    assert all(isinstance(request.result(10), Use) for request in waiting)
+
+
+def test_waiting_requests_are_woken_by_a_failure_too(world: World, make_source: MakeSource, eventually: Eventually) -> None:
+    source = make_source(Rhythm(max_wait=60.0, fetch_timeout=60.0))
+    driver = world.driver(source)
+    world.issuer.gate.clear()
+    world.issuer.error = OSError()
+    waiting = [world.submit(driver, source, "a") for _ in range(3)]
+    eventually(lambda: source.status().waits == 3)
+    world.issuer.gate.set()
+    assert all(isinstance(request.result(10), Unavailable) for request in waiting)
+
+
+def test_a_request_waits_at_most_once_and_at_most_max_wait(world: World, make_source: MakeSource) -> None:
+    source = make_source(Rhythm(max_wait=0.05))
+    driver = world.driver(source)
+    world.issuer.gate.clear()
+    begin = time.monotonic()
+    assert world.find(driver, source, "a") == Unavailable(1.0)
+    assert 0.04 <= time.monotonic() - begin < 2
+    assert source.status().waits == 1
+
+
+def test_a_request_that_gave_up_makes_room_for_another(world: World, make_source: MakeSource, eventually: Eventually) -> None:
+    source = make_source(Rhythm(max_wait=0.02))
+    driver = world.driver(source)
+    world.issuer.gate.clear()
+    for expected in (1, 2):
+        crowd = [world.submit(driver, source, "a") for _ in range(world.most_waiting)]
+        eventually(lambda crowd=crowd: all(request.done() for request in crowd))  # type: ignore[misc]
+        assert source.status().waits == expected * world.most_waiting
+
+
+def test_a_refresh_never_makes_a_known_kid_wait(world: World, source: KeySource, clock: Any, eventually: Eventually) -> None:
+    driver = world.driver(source)
+    world.find(driver, source, "a")
+    clock.pass_time(7200)
+    world.issuer.gate.clear()
+    answers = [world.find(driver, source, kid) for kid in ("a", "b") * 10]
+    assert all(isinstance(answer, Use) for answer in answers)
+    eventually(lambda: world.issuer.calls == 2)
+    status = source.status()
+    assert (status.waits, status.keys, status.fetch) == (1, "stale", "in_flight")
+    world.issuer.gate.set()
+    eventually(lambda: source.status().keys == "fresh")
+
+
+def test_a_kid_that_was_rotated_in_is_known_after_one_wait(world: World, source: KeySource, clock: Any) -> None:
+    driver = world.driver(source)
+    world.find(driver, source, "a")
+    clock.pass_time(60)
+    world.issuer.publish("a", "n")
+    assert isinstance(world.find(driver, source, "n"), Use)
+    assert world.issuer.calls == 2
+    assert world.issuer.asked[-1].no_cache
+
+
+def test_a_kid_that_nobody_published_is_unknown_after_one_wait(world: World, source: KeySource, clock: Any) -> None:
+    driver = world.driver(source)
+    world.find(driver, source, "a")
+    clock.pass_time(60)
+    assert world.find(driver, source, "x") == Unknown()
+    assert world.find(driver, source, "x") == Unknown()
+    assert (world.issuer.calls, source.status().waits) == (2, 2)
+
+
+def test_known_kids_serve_while_junk_fills_the_waiting_room(
+    world: World, source: KeySource, clock: Any, eventually: Eventually
+) -> None:
+    driver = world.driver(source)
+    world.find(driver, source, "a")
+    clock.pass_time(60)
+    world.issuer.gate.clear()
+    junk = [world.submit(driver, source, f"junk-{number}") for number in range(world.most_waiting)]
+    eventually(lambda: source.status().waits == 1 + world.most_waiting)
+    assert isinstance(world.find(driver, source, "a"), Use)
+    assert world.find(driver, source, "another") == Unavailable(1.0)
+    world.issuer.gate.set()
+    assert {type(request.result(10)) for request in junk} == {Unknown}
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        pytest.param(FetchFailed("dns", "no such host"), "dns", id="a failure of the port"),
+        pytest.param(OSError("a secret"), "other", id="OSError"),
+        pytest.param(ValueError("a secret"), "other", id="ValueError"),
+        pytest.param(RecursionError(), "other", id="RecursionError"),
+        pytest.param(MemoryError(), "other", id="MemoryError"),
+        pytest.param(StopAsyncIteration(), "other", id="StopAsyncIteration"),
+        pytest.param(ExceptionGroup("several", [OSError(), ValueError()]), "other", id="a group"),
+    ],
+)
+def test_whatever_a_fetch_raises_is_a_failed_fetch_and_the_next_one_counts(
+    world: World, make_source: MakeSource, clock: Any, error: Exception, kind: str
+) -> None:
+    events: list[Any] = []
+    source = make_source(observer=events.append)
+    driver = world.driver(source)
+    world.issuer.error = error
+    assert isinstance(world.find(driver, source, "a"), Unavailable)
+    assert (source.status().last_failure, source.status().fetch) == (kind, "backoff")
+    assert "secret" not in repr(events)
+    world.issuer.error = None
+    clock.pass_time(2)
+    assert isinstance(world.find(driver, source, "a"), Use)
+
+
+@pytest.mark.parametrize("nonsense", [None, "text", 5, b"{}"], ids=["None", "text", "a number", "bytes"])
+def test_whatever_a_fetch_answers_is_a_failed_fetch(world: World, source: KeySource, nonsense: object) -> None:
+    world.issuer.response = nonsense
+    assert isinstance(world.find(world.driver(source), source, "a"), Unavailable)
+    assert source.status().last_failure == "other"
+
+
+def test_a_fetch_that_hangs_is_over_at_its_total_deadline(world: World, make_source: MakeSource, eventually: Eventually) -> None:
+    source = make_source(Rhythm(fetch_timeout=0.05, lease_grace=60.0, max_wait=0.01))
+    world.issuer.gate.clear()
+    world.find(world.driver(source), source, "a")
+    if world.kind == "threads":  # a thread cannot be cancelled: the fetch itself must look at its timeout
+        assert 0 < world.issuer.asked[0].timeout <= 0.05
+    else:
+        eventually(lambda: source.status().last_failure == "timeout")
+
+
+def test_an_answer_after_the_lease_ended_is_dropped(
+    world: World, make_source: MakeSource, clock: Any, eventually: Eventually
+) -> None:
+    source = make_source(Rhythm(max_wait=0.2))
+    world.issuer.gate.clear()
+    request = world.submit(world.driver(source), source, "a")
+    eventually(lambda: world.issuer.calls == 1)
+    clock.pass_time(source.rhythm.lease)
+    world.issuer.gate.set()
+    assert isinstance(request.result(10), Unavailable)
+    assert not source.ready
+
+
+def test_an_observer_that_raises_harms_nothing(world: World, make_source: MakeSource, clock: Any) -> None:
+    def observer(event: object) -> None:
+        raise RuntimeError(str(event))
+
+    source = make_source(observer=observer)
+    driver = world.driver(source)
+    world.issuer.error = OSError()
+    assert isinstance(world.find(driver, source, "a"), Unavailable)
+    world.issuer.error = None
+    clock.pass_time(2)
+    assert isinstance(world.find(driver, source, "a"), Use)
+
+
+def test_an_observer_may_ask_the_source(world: World, make_source: MakeSource) -> None:
+    seen: list[object] = []
+
+    def observer(_event: object) -> None:
+        seen.extend([asked.decide("a"), asked.status().keys])
+
+    asked = make_source(observer=observer)
+    world.find(world.driver(asked), asked, "a")
+    assert isinstance(seen[0], Use)
+    assert seen[1] == "fresh"
+
+
+def test_the_context_of_a_request_does_not_leak_into_the_fetch(world: World, source: KeySource) -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("span", default="none")
+    seen: list[str] = []
+
+    class Recorder(list[object]):
+        def append(self, value: object) -> None:
+            seen.append(variable.get())
+            super().append(value)
+
+    world.issuer.asked = Recorder()
+    variable.set("of the request")
+    world.find(world.driver(source), source, "a")
+    assert seen == ["none"]
+
+
+# -- warming up --------------------------------------------------------------------------------------------------------
+
+
+def test_warming_up_fetches_every_source(world: World, make_source: MakeSource) -> None:
+    sources = [make_source(), make_source()]
+    assert world.warm_up(world.driver(*sources), 10.0).result(10)
+    assert [source.ready for source in sources] == [True, True]
+    assert world.issuer.calls == 2
+
+
+def test_warming_up_without_sources_is_done(world: World) -> None:
+    assert world.warm_up(world.driver(), 10.0).result(10)
+
+
+def test_warming_up_again_fetches_nothing(world: World, source: KeySource) -> None:
+    driver = world.driver(source)
+    world.warm_up(driver, 10.0).result(10)
+    assert world.warm_up(driver, 10.0).result(10)
+    assert world.issuer.calls == 1
+
+
+@pytest.mark.parametrize("hanging", [True, False], ids=["the issuer hangs", "the issuer refuses"])
+def test_warming_up_gives_up_after_its_time(world: World, source: KeySource, hanging: bool) -> None:
+    world.issuer.error = OSError()
+    if hanging:
+        world.issuer.gate.clear()
+    begin = time.monotonic()
+    assert not world.warm_up(world.driver(source), 0.1).result(10)
+    assert time.monotonic() - begin < 5
+
+
+def test_warming_up_tries_again_until_the_issuer_is_there(world: World, make_source: MakeSource, eventually: Eventually) -> None:
+    source = make_source(HURRIED, real_time=True)
+    world.issuer.error = OSError()
+    warming = world.warm_up(world.driver(source), 10.0)
+    eventually(lambda: source.status().failures >= 3)
+    world.issuer.error = None
+    assert warming.result(10)
+
+
+def test_a_start_with_the_waiting_room_full_disturbs_nobody(
+    world: World, make_source: MakeSource, eventually: Eventually
+) -> None:
+    source = make_source(Rhythm(max_wait=30.0, fetch_timeout=30.0, min_gap=0.05))
+    driver = world.driver(source)
+    world.issuer.gate.clear()
+    waiting = [world.submit(driver, source, "a") for _ in range(world.most_waiting)]
+    eventually(lambda: source.status().waits == world.most_waiting)
+    starting = [world.warm_up(driver, 10.0) for _ in range(3)]
+    assert world.find(driver, source, "a") == Unavailable(0.05)
+    world.issuer.gate.set()
+    before = time.monotonic()
+    assert all(waiter.result(10) for waiter in (*waiting, *starting))
+    assert time.monotonic() - before < 2
