@@ -27,7 +27,7 @@ structlog.configure(
     ]
 )
 
-# Keys are refreshed hourly, and an unknown kid may cause a fetch every 30 seconds. Nobody watches a demo for an hour.
+# Left alone, it refreshes keys hourly, and lets an unknown kid cause a fetch every 30 seconds. Nobody watches a demo so long.
 QUICK = Rhythm(refresh_interval=3.0, refresh_floor=3.0, miss_cooldown=0.5, backoff=0.5)
 
 

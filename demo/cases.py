@@ -143,7 +143,7 @@ def cases() -> list[Case]:
         Case("Algorithm none", minted(algorithm="none"), refused("algorithm_not_allowed")),
         Case("HS256 confusion", minted(algorithm="HS256"), refused("algorithm_not_allowed")),
         Case("Unknown key", minted(header={"kid": "not-a-published-key"}), refused("unknown_key")),
-        Case("ID token", minted("id"), refused("claim_missing", "The access token lacks a required claim")),
+        Case("ID token", minted("id"), refused("token_type_not_accepted", "The token is not an access token for this service")),
         Case("Guest", minted("guest"), forbidden("guest_not_allowed", "Guest users are not allowed")),
         Case("User, no scopes", minted(scopes=[]), forbidden("caller_kind_not_allowed", "This kind of caller is not allowed")),
     ]

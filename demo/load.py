@@ -17,7 +17,6 @@ import httpx
 CALLERS = 3
 PAUSE = 0.01
 """Seconds between a caller's requests: the demo shows that nobody waits, not how much one core can do."""
-
 TIMEOUT = 10.0
 """Seconds after which a request without an answer is an error: twice as long as any request may wait for keys."""
 

@@ -69,7 +69,7 @@ class Diagnostics:
     ) -> None:
         self._first = None if first is None else validation.whole("first", first, least=0, most=1_000_000)
         self._interval = validation.seconds("interval", interval, most=86400)
-        self._logger: Logger = logger or structlog.get_logger("tokenward")
+        self._logger: Logger = structlog.get_logger("tokenward") if logger is None else logger
         self._monotonic = monotonic
         self._counts: Counter[str] = Counter()
         self._began = monotonic()
@@ -164,7 +164,7 @@ def shown(value: object) -> object:
 
 def log_key_event(event: KeyEvent, logger: Logger | None = None) -> None:
     """Report one fetch of keys. The verifiers' default observer."""
-    log = logger or structlog.get_logger("tokenward")
+    log = structlog.get_logger("tokenward") if logger is None else logger
     if isinstance(event, KeysRefreshed):
         fields = {"keys": event.keys, "added": event.added, "removed": event.removed, "seconds": round(event.seconds, 3)}
         log.info("keys_refreshed", source=event.source, why=event.why, **fields, skipped=event.skipped)

@@ -58,6 +58,8 @@ def hint_for(code: str, claim: str | None, expected: object, actual: object) -> 
         return f"This is a Microsoft Graph token; have the client ask for this API's scope instead, such as {_scope(expected)}."
     if code == "audience_not_accepted" and _is_entra(expected):
         return f"{_HINTS[code]} An Entra client asks for the scope {_scope(expected)}."
+    if code == "algorithm_not_allowed" and (actual == "none" or str(actual).startswith("HS")):
+        return "An unsigned or secret-signed token (none, HS*) is a known attack; no genuine access token looks like that."
     return _HINTS_BY_CLAIM.get((code, claim or ""), _HINTS[code])
 
 

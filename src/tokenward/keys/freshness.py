@@ -19,7 +19,8 @@ Rules that the rest relies on:
 
 * A lease, not a flag. A fetch owns a lease with a deadline; whatever happens to its thread, task, loop or process, at the
   deadline the lease is void and its late answer is dropped.
-* Attempts count, not successes: the cooldown after a miss runs from the start of the last attempt, whatever became of it.
+* Attempts count, not successes: the cooldown after a miss runs from the start of the last fetch that a miss caused, whatever
+  became of it. Other fetches do not shut it, so a key that is new just after a refresh is found at once.
 * Nothing that a request brings is stored, so the state is as large as what the issuer published.
 * A failed, empty or late answer changes no key. A key that vanished serves `removal_grace` longer, because issuers answer
   from replicas that disagree, and the set is looked at again meanwhile.
@@ -126,6 +127,7 @@ class Freshness:
     view: View = NO_VIEW
     failures: int = 0
     last_start: float = NEVER
+    last_miss: float = NEVER
     last_succeeded: bool = True
     not_before: float = NEVER
     confirm_at: float | None = None
@@ -180,7 +182,7 @@ class Freshness:
         self._count_fruit(lease, keyset)
         self.snapshot = self._snapshot(keyset, mono, wall, max_age, cloud_instance_name)
         self.failures, self.last_succeeded, self.not_before = 0, True, NEVER
-        self.confirm_at = mono + self.rhythm.confirm_after if self.snapshot.retiring else None
+        self._look_again(mono)
         self._publish(mono, wall)
         return True
 
@@ -191,6 +193,7 @@ class Freshness:
             return False
         self.lease = None
         self._back_off(mono, wall, retry_after)
+        self._look_again(mono)
         self._publish(mono, wall)
         return True
 
@@ -229,7 +232,7 @@ class Freshness:
 
     def _cooldown_until(self) -> float:
         doubled = self.rhythm.miss_cooldown * 2.0 ** min(self._fruitless, 8)
-        return self.last_start + min(doubled, self.rhythm.miss_cooldown_max)
+        return self.last_miss + min(doubled, self.rhythm.miss_cooldown_max)
 
     # -- transitions -----------------------------------------------------------------------------------------------
 
@@ -239,9 +242,9 @@ class Freshness:
         if mono < gate and not (alive and self.last_succeeded):
             return Unavailable(gate - mono)
         if alive and mono < max(self._cooldown_until(), gate):
-            return Unknown() if self.last_succeeded else Unavailable(self._cooldown_until() - mono)
-        if not may_wait:
-            return Unavailable(self.rhythm.min_gap)
+            return Unknown() if self.last_succeeded else Unavailable(max(self._cooldown_until(), gate) - mono)
+        if not may_wait:  # it has waited, and the fetch brought nothing for it
+            return Unknown() if alive and self.last_succeeded else Unavailable(self.rhythm.min_gap)
         return self._wait(self._start("miss" if alive else "cold", mono, wall), mono, start=True)
 
     def _wait(self, lease: Lease, mono: float, *, start: bool) -> Wait:
@@ -251,6 +254,7 @@ class Freshness:
         self._leases += 1
         self.lease = Lease(self._leases, why, mono, mono + self.rhythm.lease)
         self.last_start = mono
+        self.last_miss = mono if why == "miss" else self.last_miss
         self.confirm_at = None
         self._publish(mono, wall)
         return self.lease
@@ -259,6 +263,7 @@ class Freshness:
         if self.lease is not None and mono >= self.lease.deadline:
             self.lease = None
             self._back_off(mono, wall, None)
+            self._look_again(mono)
             self._publish(mono, wall)
 
     def _back_off(self, mono: float, wall: float, retry_after: float | None) -> None:
@@ -268,6 +273,11 @@ class Freshness:
         limit = rhythm.backoff_max if self._alive(mono, wall) else rhythm.backoff_max_empty
         pause = min(rhythm.backoff * 2.0 ** min(self.failures - 1, 12), limit) * self.rng.uniform(0.5, 1.0)
         self.not_before = mono + min(max(pause, retry_after or 0.0), limit)
+
+    def _look_again(self, mono: float) -> None:
+        """While a vanished key still serves, the set is fetched again soon, to see whether it is really gone."""
+        retiring = self.snapshot.retiring.values() if self.snapshot else ()
+        self.confirm_at = mono + self.rhythm.confirm_after if any(mono < stops for stops in retiring) else None
 
     def _count_fruit(self, lease: Lease, keyset: KeySet) -> None:
         old = self.snapshot.keys if self.snapshot else {}
@@ -298,10 +308,12 @@ class Freshness:
         snapshot = self.snapshot
         if snapshot is None:
             return
-        dead_wall = snapshot.fetched_wall + self.rhythm.max_stale
+        gone = [kid for kid, stops in snapshot.retiring.items() if mono >= stops]
+        keys = {kid: found for kid, found in snapshot.keys.items() if kid not in gone} if gone else snapshot.keys
+        changes = [stops for stops in snapshot.retiring.values() if mono < stops]
+        dead_mono, dead_wall = (fetched + self.rhythm.max_stale for fetched in (snapshot.fetched_mono, snapshot.fetched_wall))
         until_mono, until_wall = self._quiet_until(snapshot, mono, wall, dead_wall)
-        dead_mono = snapshot.fetched_mono + self.rhythm.max_stale
-        self.view = View(snapshot.keys, min(until_mono, dead_mono, *snapshot.retiring.values()), min(until_wall, dead_wall))
+        self.view = View(keys, min(until_mono, dead_mono, *changes), min(until_wall, dead_wall))
 
     def _quiet_until(self, snapshot: Snapshot, mono: float, wall: float, dead_wall: float) -> tuple[float, float]:
         if self.lease is not None:

@@ -104,7 +104,7 @@ class KeySource:
         with self._lock:
             if limit is not None and len(self._waiting) >= limit:
                 return False
-            self._waits += 1
+            self._waits += limit is not None  # a start that warms up is no request
             current = self._state.lease
             settled = current is None or current.number != lease.number
             if not settled:

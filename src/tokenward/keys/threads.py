@@ -116,13 +116,14 @@ def _tick(driver: weakref.ref[ThreadDriver], closed: threading.Event) -> None:
 
 
 def _fetch_for(source: KeySource, lease: Lease, fetch: Fetch) -> None:
-    outcome: Loaded | FetchFailed = FetchFailed("other", "the thread was ended")
+    outcome: Loaded | FetchFailed
     try:
         outcome = _carried_out(source.loading(lease), fetch, time.monotonic() + source.rhythm.fetch_timeout)
     except FetchFailed as failure:
         outcome = failure
-    finally:
-        source.settle(lease, outcome)
+    except BaseException as exc:  # noqa: BLE001  # even what would end a thread must give the lease back, and ends only this one
+        outcome = FetchFailed("other", type(exc).__name__)
+    source.settle(lease, outcome)
 
 
 def _carried_out(loading: Loading, fetch: Fetch, until: float) -> Loaded:

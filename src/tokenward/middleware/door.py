@@ -46,7 +46,7 @@ class Door:
         self._optional = _boolean("optional", optional)
         self._realm = require_realm(realm)
         self.allow_preflight = _boolean("allow_preflight", allow_preflight)
-        self.diagnostics = diagnostics or Diagnostics()
+        self.diagnostics = Diagnostics() if diagnostics is None else diagnostics
 
     def is_open(self, path: str, request: object) -> bool:
         """Whether this path, relative to the app, needs no token."""

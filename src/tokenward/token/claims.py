@@ -109,12 +109,12 @@ def check_access_token(issuer: Issuer, claims: Claims, now: float) -> None:
 
 
 TOKEN_CHECKS: tuple[TokenCheck, ...] = (
+    check_access_token,
     check_required,
     check_types,
     check_audience,
     check_lifetime,
     check_values,
-    check_access_token,
 )
 
 
