@@ -385,6 +385,8 @@ FORKED = """
     if child == 0:
         hanging = failing = False
         assert source.settled("a", now[0]) or isinstance(driver.find(source, "a"), Use), "the child does not serve"
+        while source.status().fetch == "in_flight":
+            pass
         now[0] += 61
         keys.append({"kty": "OKP", "crv": "Ed25519", "kid": "n", "x": x})
         assert isinstance(driver.find(source, "n"), Use), "the child cannot fetch"

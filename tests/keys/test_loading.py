@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from tokenward.keys.loading import METADATA_INTERVAL, Discovered, Loaded, after_failure, load
+from tokenward.keys.loading import METADATA_INTERVAL, Discovered, Loaded, advance, after_failure, load
 from tokenward.keys.location import Discovery, JwksUri, Remote
 from tokenward.keys.metadata import Metadata
 from tokenward.keys.port import MAX_BODY_BYTES, FetchFailed, FetchRequest, FetchResponse
@@ -80,6 +80,37 @@ def test_discovery_is_remembered_for_a_day(jwks: dict[str, object]) -> None:
     assert loaded.discovered == DISCOVERED
     urls, _ = run([reply(METADATA), reply(jwks)], DISCOVERY, DISCOVERED, mono=METADATA_INTERVAL)
     assert urls == [CONFIGURATION, KEYS]
+
+
+@pytest.mark.parametrize("trouble", [reply(status=503), FetchFailed("dns")], ids=["an error answer", "no answer"])
+def test_a_discovery_document_that_cannot_be_had_again_leaves_the_known_one_in_force(
+    jwks: dict[str, object], trouble: FetchResponse | FetchFailed
+) -> None:
+    loading = load(DISCOVERY, DISCOVERED, mono=METADATA_INTERVAL, timeout=10.0, no_cache=False)
+    first = advance(loading, None)
+    second = advance(loading, trouble)
+    assert isinstance(first, FetchRequest)
+    assert isinstance(second, FetchRequest)
+    assert [first.url, second.url] == [CONFIGURATION, KEYS]
+    loaded = advance(loading, reply(jwks))
+    assert isinstance(loaded, Loaded)
+    assert loaded.discovered == DISCOVERED
+
+
+def test_a_discovery_document_that_cannot_be_had_at_first_is_a_failed_fetch() -> None:
+    loading = load(DISCOVERY, None, mono=0.0, timeout=10.0, no_cache=False)
+    advance(loading, None)
+    with pytest.raises(FetchFailed) as caught:
+        advance(loading, FetchFailed("dns"))
+    assert caught.value.kind == "dns"
+
+
+def test_a_discovery_document_of_another_issuer_is_a_failed_fetch_even_where_one_was_known() -> None:
+    loading = load(DISCOVERY, DISCOVERED, mono=METADATA_INTERVAL, timeout=10.0, no_cache=False)
+    advance(loading, None)
+    with pytest.raises(FetchFailed) as caught:
+        advance(loading, reply(METADATA | {"issuer": "https://other.example"}))
+    assert caught.value.kind == "metadata"
 
 
 @pytest.mark.parametrize("status", [404, 410])

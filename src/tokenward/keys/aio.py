@@ -109,19 +109,18 @@ async def _fetch_for(loop: Loop, source: KeySource, lease: Lease, fetch: AsyncFe
 
 async def _carried_out(loading: Loading, fetch: AsyncFetch) -> Loaded:
     """Make the requests that loading asks for. Raises FetchFailed."""
-    response: FetchResponse | None = None
+    answer: FetchResponse | FetchFailed | None = None
     while True:
-        asked = advance(loading, response)
+        asked = advance(loading, answer)
         if isinstance(asked, Loaded):
             return asked
-        response = await _fetched(fetch, asked)
+        answer = await _fetched(fetch, asked)
 
 
-async def _fetched(fetch: AsyncFetch, request: FetchRequest) -> FetchResponse:
+async def _fetched(fetch: AsyncFetch, request: FetchRequest) -> FetchResponse | FetchFailed:
     try:
-        response: object = await fetch(request)
-    except FetchFailed:
-        raise
-    except Exception as exc:  # whatever a client raises, the lease is released
-        raise FetchFailed("other", type(exc).__name__) from exc
-    return checked(response)
+        return checked(await fetch(request))
+    except FetchFailed as failure:
+        return failure
+    except Exception as exc:  # noqa: BLE001  # whatever a client raises, the lease is released
+        return FetchFailed("other", type(exc).__name__)

@@ -55,17 +55,19 @@ def load(location: Remote, known: Discovered | None, *, mono: float, timeout: fl
     """Fetch the discovery document where it is due, then the JWKS. Raises FetchFailed."""
     discovered = known
     if isinstance(location, Discovery) and not _still_good(known, mono):
-        discovered = yield from _discover(location, mono, timeout, no_cache)
+        discovered = yield from _rediscover(location, known, mono, timeout, no_cache)
     url = discovered.metadata.jwks_uri if discovered else location.url
     response = yield FetchRequest(url, timeout, no_cache)
     proved = replace(discovered, jwks_failures=0) if discovered else None
     return Loaded(_keyset(response), _max_age(response), proved)
 
 
-def advance(loading: Loading, response: FetchResponse | None) -> FetchRequest | Loaded:
-    """Send an answer in (None to begin), and get the next request or the result. Raises FetchFailed."""
+def advance(loading: Loading, answer: FetchResponse | FetchFailed | None) -> FetchRequest | Loaded:
+    """Send in what a request brought (None to begin), and get the next request or the result. Raises FetchFailed."""
     try:
-        return next(loading) if response is None else loading.send(response)
+        if isinstance(answer, FetchFailed):
+            return loading.throw(answer)
+        return next(loading) if answer is None else loading.send(answer)
     except StopIteration as done:
         loaded: Loaded = done.value
         return loaded
@@ -81,6 +83,18 @@ def after_failure(known: Discovered | None, failure: FetchFailed) -> Discovered 
 
 def _still_good(known: Discovered | None, mono: float) -> bool:
     return known is not None and mono < known.read_at + METADATA_INTERVAL
+
+
+def _rediscover(
+    location: Discovery, known: Discovered | None, mono: float, timeout: float, no_cache: bool
+) -> Generator[FetchRequest, FetchResponse, Discovered]:
+    """Look at the discovery document again; if it cannot be had now, what was known serves on."""
+    try:
+        return (yield from _discover(location, mono, timeout, no_cache))
+    except FetchFailed as failure:
+        if known is None or failure.kind == "metadata":
+            raise
+        return known
 
 
 def _discover(

@@ -128,22 +128,21 @@ def _fetch_for(source: KeySource, lease: Lease, fetch: Fetch) -> None:
 
 def _carried_out(loading: Loading, fetch: Fetch, until: float) -> Loaded:
     """Make the requests that loading asks for. Raises FetchFailed."""
-    response: FetchResponse | None = None
+    answer: FetchResponse | FetchFailed | None = None
     while True:
-        asked = advance(loading, response)
+        asked = advance(loading, answer)
         if isinstance(asked, Loaded):
             return asked
         remaining = until - time.monotonic()
         if remaining <= 0:
             raise FetchFailed("timeout", "the total deadline")
-        response = _fetched(fetch, replace(asked, timeout=remaining))
+        answer = _fetched(fetch, replace(asked, timeout=remaining))
 
 
-def _fetched(fetch: Fetch, request: FetchRequest) -> FetchResponse:
+def _fetched(fetch: Fetch, request: FetchRequest) -> FetchResponse | FetchFailed:
     try:
-        response: object = fetch(request)
-    except FetchFailed:
-        raise
-    except Exception as exc:  # whatever a client raises, the lease is released
-        raise FetchFailed("other", type(exc).__name__) from exc
-    return checked(response)
+        return checked(fetch(request))
+    except FetchFailed as failure:
+        return failure
+    except Exception as exc:  # noqa: BLE001  # whatever a client raises, the lease is released
+        return FetchFailed("other", type(exc).__name__)
