@@ -1,9 +1,9 @@
 # Shared by the scripts: which Python to use, and environments that are made once and reused.
 
-# Print every installed Python >= 3.11, one for each version, the oldest first.
+# Print every installed Python >= 3.11, on the PATH or pyenv's, one for each version.
 find_pythons() {
     local candidate version seen=" "
-    for candidate in python3.11 python3.12 python3.13 python3.14 python3 python; do
+    for candidate in python3.11 python3.12 python3.13 python3.14 python3 python "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python; do
         version=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2]) if sys.version_info >= (3, 11) else None' 2>/dev/null) || continue
         if [ -z "$version" ] || [ "$version" = "None" ] || [[ "$seen" == *" $version "* ]]; then
             continue
