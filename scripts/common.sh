@@ -16,7 +16,7 @@ find_pythons() {
 # The first of them, or an explanation.
 require_python() {
     local python
-    python=$(find_pythons | head -n 1)
+    python=$(find_pythons | sed -n 1p)  # not head, which would end find_pythons by a broken pipe
     if [ -z "$python" ]; then
         echo "tokenward needs Python 3.11 or later, and none was found on the PATH. Install one, such as from python.org." >&2
         return 1
