@@ -107,13 +107,13 @@ def test_nothing_else_is_public_but_modules_and_the_version() -> None:
         pytest.param(AsyncVerifier.running, "self, *, warm_up=10.0", id="AsyncVerifier.running"),
         pytest.param(
             entra.databricks,
-            "tenant, *, cloud=..., versions=('1.0', '2.0'), kinds=None, clients=None, leeway=0.0, checks=()",
+            "tenant, *, cloud=..., versions=('1.0', '2.0'), kinds=None, clients=None, leeway=0.0, max_token_bytes=16384, checks=()",
             id="entra.databricks",
         ),
         pytest.param(
             entra.api,
             "client_id, tenants, *, audiences=(), cloud=..., versions=('1.0', '2.0'), kinds=('user', 'app'), clients=None, "
-            "guests=True, required_scopes=(), required_roles=(), leeway=0.0, checks=()",
+            "guests=True, required_scopes=(), required_roles=(), leeway=0.0, max_token_bytes=16384, checks=()",
             id="entra.api",
         ),
         pytest.param(Identity, "subject, issuer, tenant, client_id, kind, scopes, roles, expires_at, claims", id="Identity"),

@@ -140,6 +140,7 @@ def event_fields(error: AuthenticationError) -> dict[str, object]:
         "issuer": shown(error.issuer),
         "kid": shown(error.kid),
         "alg": shown(error.algorithm),
+        "client": shown(error.client),
         "key_age": None if error.key_age is None else round(error.key_age, 1),
         "retry_after": None if error.retry_after is None else round(error.retry_after, 1),
         "signature_held": error.signature_held,

@@ -15,7 +15,7 @@ from tokenward import validation
 from tokenward.errors import PolicyError
 from tokenward.identity import Kind
 from tokenward.issuer import Issuer
-from tokenward.policy import CustomCheck, Policy
+from tokenward.policy import MAX_TOKEN_BYTES, CustomCheck, Policy
 
 DATABRICKS_RESOURCE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
 """The application id of AzureDatabricks: the same in every cloud."""
@@ -79,6 +79,7 @@ def databricks(
     kinds: Sequence[Kind] | None = None,
     clients: Sequence[str] | None = None,
     leeway: float = 0.0,
+    max_token_bytes: int = MAX_TOKEN_BYTES,
     checks: Sequence[CustomCheck] = (),
 ) -> Policy:
     """The checks that Databricks documents for a Microsoft Entra ID access token: signature, aud, iss, tid, nbf and exp.
@@ -91,9 +92,10 @@ def databricks(
 
     Raises PolicyError.
     """
-    shared = {"kinds": kinds, "clients": clients, "leeway": leeway}
+    shared = {"kinds": kinds, "clients": _clients(clients), "leeway": leeway}
     audiences = {"1.0": [DATABRICKS_RESOURCE], "2.0": [DATABRICKS_RESOURCE]}
-    return Policy(_issuers(cloud, [tenant], versions, audiences, shared, field="tenant"), checks=checks)
+    issuers = _issuers(cloud, [tenant], versions, audiences, shared, field="tenant")
+    return Policy(issuers, max_token_bytes=max_token_bytes, checks=checks)
 
 
 def api(
@@ -109,6 +111,7 @@ def api(
     required_scopes: Sequence[str] = (),
     required_roles: Sequence[str] = (),
     leeway: float = 0.0,
+    max_token_bytes: int = MAX_TOKEN_BYTES,
     checks: Sequence[CustomCheck] = (),
 ) -> Policy:
     """Access tokens for your own API, of one tenant, of several, or of "any".
@@ -130,13 +133,14 @@ def api(
     v1 = [name, *(form for uri in (f"api://{name}", *uris) for form in (uri, uri + "/"))]
     shared = {
         "kinds": kinds,
-        "clients": clients,
+        "clients": _clients(clients),
         "guests": guests,
         "required_scopes": required_scopes,
         "required_roles": required_roles,
         "leeway": leeway,
     }
-    return Policy(_issuers(cloud, tenants, versions, {"1.0": v1, "2.0": [name]}, shared, field="tenants"), checks=checks)
+    issuers = _issuers(cloud, tenants, versions, {"1.0": v1, "2.0": [name]}, shared, field="tenants")
+    return Policy(issuers, max_token_bytes=max_token_bytes, checks=checks)
 
 
 def _issuers(
@@ -174,7 +178,17 @@ _REQUIRED = {
 """Entra sends them in every access token; its ID tokens name no calling application."""
 
 
+def _clients(clients: Sequence[str] | None) -> list[str] | None:
+    if clients is None:
+        return None
+    listed = validation.texts("clients", clients, "['<application id>']")
+    return [validation.guid("clients", client, "List the calling applications' (client) ids.") for client in listed]
+
+
 def _require_reachable(kinds: Sequence[Kind] | None, required_scopes: Sequence[str]) -> None:
+    if not isinstance(required_scopes, str) and any("/" in str(scope) for scope in required_scopes):
+        fix = "Write the scope's short name, such as 'access_as_user'; only requests use the long one."
+        raise PolicyError("required_scopes", "a scope is written with the API's address, which tokens never hold", fix)
     if required_scopes and kinds is not None and tuple(kinds) == ("app",):
         fix = "Require roles of apps (required_roles), or allow users."
         raise PolicyError("required_scopes", "only apps may call, and their tokens hold no scopes", fix)

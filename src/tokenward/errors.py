@@ -56,6 +56,7 @@ class Details(TypedDict, total=False):
     issuer: str | None
     kid: str | None
     algorithm: str | None
+    client: str | None
     scope: str | None
     retry_after: float | None
 
@@ -65,7 +66,8 @@ class AuthenticationError(Exception):
 
     What it carries is for the operator's log and never for the caller: `reason` is our own fixed sentence; `claim`,
     `expected` and `actual` say what was judged; `issuer`, `kid` and `algorithm` are what the token said of itself
-    (unverified unless `signature_held`); `key_age` and `retry_after` are in seconds.
+    (unverified unless `signature_held`); `client` is the calling application, once the signature held; `key_age` and
+    `retry_after` are in seconds.
     """
 
     code: ClassVar[str]
@@ -79,6 +81,7 @@ class AuthenticationError(Exception):
     issuer: str | None = None
     kid: str | None = None
     algorithm: str | None = None
+    client: str | None = None
     scope: str | None = None
     retry_after: float | None = None
     key_age: float | None = None

@@ -21,7 +21,7 @@ _HINTS = {
     "issuer_not_trusted": "Compare iss with the policy's issuers to the letter (trailing slash, v1 or v2 form, cloud).",
     "tenant_not_allowed": "Add the tenant to the policy's tenants if its users may call; otherwise nothing is wrong here.",
     "audience_not_accepted": "Have the client request a token for this API, or add the audience it uses to the policy.",
-    "unknown_key": "The issuer publishes no such key now; the token is from another issuer or cloud, or its key was withdrawn.",
+    "unknown_key": "Not among the keys as last fetched (see key_age): another issuer or cloud, a withdrawn key, or a newer one.",
     "key_not_for_issuer": "The signing key belongs to another tenant or cloud; check the authority the client signs in at.",
     "signature_invalid": "The token was altered, or signed by a key that only shares the kid; if it repeats, think of an attack.",
     "token_expired": "The client must renew its token; if all tokens look expired, check this machine's clock.",
@@ -42,6 +42,9 @@ _HINTS = {
 
 _NO_CLIENT = "The token names no calling application, so it is probably an ID token; have the client send its access token."
 _HINTS_BY_CLAIM = {
+    ("insufficient_scope", "kind"): (
+        "This is an application's token, and applications hold roles, never scopes; require a role of it, or set kinds=['user']."
+    ),
     ("claim_missing", "azp"): _NO_CLIENT,
     ("claim_missing", "appid"): _NO_CLIENT,
     ("claim_missing", "exp"): "The token never expires, which no policy accepts; have the issuer set a lifetime.",

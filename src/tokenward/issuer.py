@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -21,6 +22,8 @@ ACCESS_TOKEN_TYPES = ("JWT", "at+jwt", None)
 """`typ` of access tokens: Entra's, RFC 9068's, and none at all."""
 ID_TOKEN_MARKS = ("nonce", "at_hash", "c_hash")
 """Claims that belong in ID tokens (OpenID Connect Core sections 2 and 3.3.2.11)."""
+
+_NOBODY = re.compile(r"https://login\.[^/]+/(common|organizations|consumers)(/|$)")
 
 KindOf: TypeAlias = Callable[[Mapping[str, Any]], Kind]
 
@@ -136,6 +139,9 @@ def _issuer_name(value: object) -> str:
     if value.count(TENANT_PLACEHOLDER) > 1 or set(value.replace(TENANT_PLACEHOLDER, "")) & set("{}<>"):
         raise PolicyError("issuer", "it holds a placeholder", f"Fill it in; only {TENANT_PLACEHOLDER}, once, has a meaning here.")
     validation.address("issuer", value.replace(TENANT_PLACEHOLDER, "0"))
+    if _NOBODY.match(value):
+        fix = "Use entra.api(client_id, tenants=[...]), or put {tenantid} in its place and list the tenants."
+        raise PolicyError("issuer", "no token carries it: Entra's tokens name their tenant", fix)
     return value
 
 

@@ -6,11 +6,13 @@ They differ only where the walk can pause, at the keys; every other step is `Wal
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from inspect import iscoroutinefunction
+from typing import TypeVar
 
 from tokenward.diagnostics import log_key_event
-from tokenward.errors import MalformedToken, TokenRejected, TokenTooLarge
+from tokenward.errors import MalformedToken, PolicyError, TokenRejected, TokenTooLarge
 from tokenward.identity import Identity
 from tokenward.keys.aio import AsyncDriver
 from tokenward.keys.events import KeyStatus, Observer
@@ -42,6 +44,10 @@ class _Verifier:
         remember: int = MAX_REMEMBERED,
         observer: Observer | None = log_key_event,
     ) -> None:
+        if not isinstance(policy, Policy):
+            raise PolicyError("policy", "it is not a Policy", "Pass entra.databricks(...), entra.api(...) or Policy([...]).")
+        if not isinstance(rhythm, Rhythm):
+            raise PolicyError("rhythm", "it is not a Rhythm", "Pass tokenward.keys.rhythm.Rhythm(...), or leave it out.")
         self.policy = policy
         self._sources: dict[str, Source] = {}
         shared: dict[object, KeySource] = {}
@@ -87,7 +93,7 @@ class Verifier(_Verifier):
         observer: Observer | None = log_key_event,
     ) -> None:
         super().__init__(policy, clock=clock, monotonic=monotonic, rhythm=rhythm, remember=remember, observer=observer)
-        self._driver = ThreadDriver(self._fetched, fetch or HttpxFetch())
+        self._driver = ThreadDriver(self._fetched, HttpxFetch() if fetch is None else _fitting(fetch, is_async=False))
 
     def authenticate(self, values: Sequence[str | bytes]) -> Identity:
         """The identity behind the raw Authorization values of one request (none, one, or by mistake several).
@@ -145,7 +151,7 @@ class AsyncVerifier(_Verifier):
         observer: Observer | None = log_key_event,
     ) -> None:
         super().__init__(policy, clock=clock, monotonic=monotonic, rhythm=rhythm, remember=remember, observer=observer)
-        self._driver = AsyncDriver(self._fetched, fetch or AsyncHttpxFetch())
+        self._driver = AsyncDriver(self._fetched, AsyncHttpxFetch() if fetch is None else _fitting(fetch, is_async=True))
 
     async def authenticate(self, values: Sequence[str | bytes]) -> Identity:
         """As Verifier.authenticate."""
@@ -189,13 +195,24 @@ class AsyncVerifier(_Verifier):
         return walk.settle(step, keys or ())
 
 
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def _fitting(fetch: F, *, is_async: bool) -> F:
+    """A fetch of the wrong kind would fail only at the first token, and look like an outage."""
+    if (iscoroutinefunction(fetch) or iscoroutinefunction(getattr(fetch, "__call__", None))) != is_async:  # noqa: B004
+        kind = "an async function" if is_async else "a plain function"
+        raise PolicyError("fetch", f"it is not {kind}", "Pass an AsyncFetch to AsyncVerifier, and a Fetch to Verifier.")
+    return fetch
+
+
 def _as_bytes(token: str | bytes) -> bytes:
     if isinstance(token, bytes):
         return token
     try:
         return token.encode("ascii")
-    except UnicodeEncodeError:
-        raise MalformedToken("the token holds characters outside ASCII") from None
+    except (UnicodeEncodeError, AttributeError):
+        raise MalformedToken("the token is no text, or holds characters outside ASCII") from None
 
 
 def _by_grammar(token: bytes, rejection: TokenRejected) -> TokenRejected:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
 from tokenward.errors import AuthenticationError, KeysUnavailable, MalformedToken, TokenRejected, TokenTooLarge
-from tokenward.identity import Identity
+from tokenward.identity import Identity, client_of
 from tokenward.keys.freshness import Unavailable, Unknown, Use
 from tokenward.keys.jwk import Key
 from tokenward.keys.source import Clock, Source
@@ -138,4 +138,7 @@ def _explained(error: E, pending: Pending, signature_held: bool) -> E:
     about(error, pending.compact)
     error.key_age = pending.source.age()
     error.signature_held = signature_held
+    if signature_held:
+        client: object = client_of(pending.compact.claims)
+        error.client = client if isinstance(client, str) else None
     return error

@@ -73,12 +73,14 @@ def test_every_refusal_is_explained_by_the_apps_own_log(document: Document) -> N
     assert all(request["hint"] for request in refused)
 
 
-def test_the_first_token_of_a_new_key_waits_once_and_for_less_than_a_second(document: Document) -> None:
+def test_the_first_token_of_a_new_key_waits_at_most_once_and_for_less_than_a_second(document: Document) -> None:
     rotation = _chapter(document, "rotation")
     first = rotation["requests"][0]
     assert first["seen"]["status"] == 200
     assert first["milliseconds"] < 1000
-    assert next(check["seen"] for check in rotation["checks"] if check["name"].startswith("One wait")).startswith("1 wait,")
+    assert next(check["seen"] for check in rotation["checks"] if check["name"].startswith("One wait")).startswith(
+        ("1 wait,", "0 wait,")
+    )  # a refresh behind the requests may have brought the key already
 
 
 def test_an_unknown_key_is_answered_503_while_the_issuer_is_dead(document: Document) -> None:

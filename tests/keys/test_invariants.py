@@ -109,6 +109,8 @@ class Account:
         self.flight, self.failed_at, self.failures = None, mono, self.failures + 1
 
     def start(self, lease: Lease, mono: float) -> None:
+        require(mono <= lease.start <= mono + RHYTHM.min_gap, "I8: a fetch that does not start when it is due")
+        mono = lease.start
         require(self.flight is None, "I2: two fetches are in flight")
         require(mono - self.last_start >= RHYTHM.min_gap - A_MOMENT, "I3: a fetch storm")
         if lease.why == "miss":
@@ -448,7 +450,7 @@ class NoAfterFailure(Freshness):
         pytest.param(RetryAfterWithoutLimit, "I13", id="Retry-After is believed without limit"),
         pytest.param(BackoffOfBetterDays, "I13: no keys", id="the backoff of better days delays the recovery"),
         pytest.param(CooldownDoesNotGrow, "I3: a miss", id="the cooldown does not grow"),
-        pytest.param(NoAfterFailure, "I12", id="a definite no after a failed fetch"),
+        pytest.param(NoAfterFailure, "I12|I8", id="a definite no after a failed fetch"),
     ],
 )
 def test_the_checker_notices(mutant: type[Freshness], rule: str) -> None:

@@ -98,6 +98,7 @@ class AsyncDriver:
 async def _fetch_for(loop: Loop, source: KeySource, lease: Lease, fetch: AsyncFetch) -> None:
     outcome: Loaded | FetchFailed = FetchFailed("other", "cancelled")
     try:
+        await loop.sleep(source.seconds_until(lease.start))
         outcome = await loop.within(source.rhythm.fetch_timeout, partial(_carried_out, source.loading(lease), fetch))
     except FetchFailed as failure:
         outcome = failure

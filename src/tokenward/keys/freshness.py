@@ -44,7 +44,7 @@ Why: TypeAlias = Literal["cold", "miss", "refresh", "tick", "forced"]
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to fetch, until `deadline` on the monotonic clock."""
+    """The right to fetch, from `start` (now, or a moment later) until `deadline` on the monotonic clock."""
 
     number: int
     why: Why
@@ -241,11 +241,11 @@ class Freshness:
         gate = self._gate(mono, wall)
         if mono < gate and not (alive and self.last_succeeded):
             return Unavailable(gate - mono)
-        if alive and mono < max(self._cooldown_until(), gate):
-            return Unknown() if self.last_succeeded else Unavailable(max(self._cooldown_until(), gate) - mono)
+        if alive and mono < self._cooldown_until():
+            return Unknown() if self.last_succeeded else Unavailable(self._cooldown_until() - mono)
         if not may_wait:  # it has waited, and the fetch brought nothing for it
             return Unknown() if alive and self.last_succeeded else Unavailable(self.rhythm.min_gap)
-        return self._wait(self._start("miss" if alive else "cold", mono, wall), mono, start=True)
+        return self._wait(self._start("miss" if alive else "cold", max(mono, gate), wall), mono, start=True)
 
     def _wait(self, lease: Lease, mono: float, *, start: bool) -> Wait:
         return Wait(lease, min(mono + self.rhythm.max_wait, lease.deadline), start)

@@ -117,6 +117,7 @@ def _tick(driver: weakref.ref[ThreadDriver], closed: threading.Event) -> None:
 
 def _fetch_for(source: KeySource, lease: Lease, fetch: Fetch) -> None:
     outcome: Loaded | FetchFailed
+    time.sleep(source.seconds_until(lease.start))
     try:
         outcome = _carried_out(source.loading(lease), fetch, time.monotonic() + source.rhythm.fetch_timeout)
     except FetchFailed as failure:

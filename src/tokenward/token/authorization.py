@@ -15,13 +15,15 @@ _B64TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~
 
 
 def bearer_token(values: Sequence[str | bytes]) -> bytes:
-    """The token of the only Authorization value.
+    """The token of the only Authorization value; a bare string counts as one value.
 
     It does not look into the token: whether its characters are those of the grammar is judged by `require_b64token`, once
     the strict parser has refused it, so that a good token is not read twice.
 
     Raises MissingToken, MultipleTokens or InvalidAuthorization.
     """
+    if isinstance(values, (str, bytes)):
+        values = [values]
     if len(values) != 1:
         raise MultipleTokens("more than one Authorization value") if values else MissingToken("no Authorization header")
     value = values[0] if isinstance(values[0], bytes) else _encoded(values[0])

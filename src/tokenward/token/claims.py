@@ -198,12 +198,14 @@ def lifetime(issuer: Issuer, claims: Claims) -> tuple[float, float]:
 
 def lacks_scopes(required: Any, identity: Identity) -> InsufficientScope:
     """The rejection for missing scopes; the challenge lists what is needed (RFC 6750 section 3.1)."""
+    is_app = identity.kind == "app"
     rejection = InsufficientScope(
         "a required scope is missing",
-        claim="scp",
+        claim="kind" if is_app else "scp",
         expected=list(required),
-        actual=sorted(identity.scopes),
+        actual="app" if is_app else sorted(identity.scopes),
         issuer=identity.issuer,
+        client=identity.client_id,
         scope=" ".join(required),
     )
     rejection.signature_held = True
