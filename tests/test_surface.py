@@ -107,7 +107,8 @@ def test_nothing_else_is_public_but_modules_and_the_version() -> None:
         pytest.param(AsyncVerifier.running, "self, *, warm_up=10.0", id="AsyncVerifier.running"),
         pytest.param(
             entra.databricks,
-            "tenant, *, cloud=..., versions=('1.0', '2.0'), kinds=None, clients=None, leeway=0.0, max_token_bytes=16384, checks=()",
+            "tenant, *, cloud=..., versions=('1.0', '2.0'), kinds=None, clients=None, leeway=0.0, "
+            "max_token_bytes=16384, checks=()",
             id="entra.databricks",
         ),
         pytest.param(

@@ -54,7 +54,7 @@ BAD_SETTINGS = [
     pytest.param({"POLICY": "os.policy"}, r"TOKENWARD\['POLICY'\]: 'os.policy' cannot be imported", id="no attribute"),
     pytest.param({"POLICY": "policy"}, r"TOKENWARD\['POLICY'\]: 'policy' cannot be imported", id="no dotted path"),
     pytest.param(
-        {"EXEMTP": []}, r"TOKENWARD\['EXEMTP'\]: there is no such key. The keys are POLICY, EXEMPT", id="a misspelt key"
+        {"EXEMTP": []}, r"TOKENWARD\['EXEMTP'\]: there is no such key. The keys are POLICY, VERIFIER, EXEMPT", id="a misspelt key"
     ),
     pytest.param({"exempt": []}, r"TOKENWARD\['exempt'\]: there is no such key", id="a key in lower case"),
     pytest.param({"EXEMPT": "/health"}, r"TOKENWARD\['EXEMPT'\]: it is not a list. Write", id="exempt not a list"),

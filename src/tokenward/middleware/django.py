@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from tokenward.errors import AuthenticationError, PolicyError
-from tokenward.middleware.door import Door, require_policy
+from tokenward.middleware.door import Door, verifier_for
 from tokenward.middleware.wsgi import authorization_values, is_preflight
 from tokenward.verifier import AsyncVerifier, Verifier
 
@@ -25,10 +25,11 @@ except ModuleNotFoundError as exc:
 
 if TYPE_CHECKING:
     from tokenward.identity import Identity
-    from tokenward.policy import Policy
 
 SETTING = "TOKENWARD"
-KEYS = ("POLICY", "EXEMPT", "OPTIONAL", "REALM", "ALLOW_PREFLIGHT", "DIAGNOSTICS")
+KEYS = ("POLICY", "VERIFIER", "EXEMPT", "OPTIONAL", "REALM", "ALLOW_PREFLIGHT", "DIAGNOSTICS")
+
+V = TypeVar("V", Verifier, AsyncVerifier)
 
 GetResponse: TypeAlias = Callable[[HttpRequest], Any]
 
@@ -40,6 +41,7 @@ class BearerMiddleware:
 
         TOKENWARD = {
             "POLICY": entra.databricks(tenant=...),  # or where it is: "project.auth.policy"
+            "VERIFIER": None,                        # instead of POLICY: one of your own, such as in tests
             "EXEMPT": ["/health", "/public/*"],      # this and the rest may be left out: they are the options of Door
             "OPTIONAL": False,
             "REALM": None,
@@ -59,13 +61,14 @@ class BearerMiddleware:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        policy, self._door = _configured()
         self._answer: GetResponse
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
-            self._answer = partial(self._answer_async, AsyncVerifier(policy))
+            async_verifier, self._door = _configured(AsyncVerifier)
+            self._answer = partial(self._answer_async, async_verifier)
         else:
-            self._answer = partial(self._answer_sync, Verifier(policy))
+            verifier, self._door = _configured(Verifier)
+            self._answer = partial(self._answer_sync, verifier)
 
     def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
         return self._answer(request)
@@ -111,12 +114,12 @@ def _with_identity(request: Any, identity: Identity | None) -> Any:
     return request
 
 
-def _configured() -> tuple[Policy, Door]:
+def _configured(kind: type[V]) -> tuple[V, Door]:
     given = _setting()
-    policy = _imported(given["POLICY"])
-    options = {key.lower(): value for key, value in given.items() if key != "POLICY"}
+    policy, verifier = (_imported(key, given.get(key)) for key in ("POLICY", "VERIFIER"))
+    options = {key.lower(): value for key, value in given.items() if key not in ("POLICY", "VERIFIER")}
     try:
-        return require_policy(policy), Door(**options)
+        return verifier_for(kind, policy, verifier), Door(**options)
     except PolicyError as error:
         raise ImproperlyConfigured(f"{SETTING}[{error.field.upper()!r}]: {error.problem}. {error.fix}") from error
 
@@ -130,17 +133,17 @@ def _setting() -> Mapping[str, Any]:
     unknown = [key for key in given if key not in KEYS]
     if unknown:
         raise ImproperlyConfigured(f"{SETTING}[{unknown[0]!r}]: there is no such key. The keys are {', '.join(KEYS)}.")
-    if given.get("POLICY") is None:
+    if given.get("POLICY") is None and given.get("VERIFIER") is None:
         raise ImproperlyConfigured(f"{SETTING}['POLICY']: it is missing. {example}, or give the dotted path of a Policy.")
     return given
 
 
-def _imported(given: object) -> object:
-    """The policy, or whatever else is at its dotted path. What the import itself raises comes through."""
+def _imported(key: str, given: Any) -> Any:
+    """What is given, or what is at its dotted path, for `verifier_for` to judge."""
     if not isinstance(given, str):
         return given
     try:
         return import_string(given)
     except ImportError as error:
-        fix = "Give a Policy, or the dotted path of one, such as 'project.auth.policy'."
-        raise ImproperlyConfigured(f"{SETTING}['POLICY']: {given!r} cannot be imported ({error}). {fix}") from error
+        fix = f"Give the object itself, or its dotted path, such as 'project.auth.{key.lower()}'."
+        raise ImproperlyConfigured(f"{SETTING}[{key!r}]: {given!r} cannot be imported ({error}). {fix}") from error

@@ -15,7 +15,9 @@ from tokenward.identity import Identity
 from tokenward.middleware.asgi import POLICY_VIOLATION, TRY_AGAIN_LATER
 from tokenward.middleware.door import Door, verifier_for
 from tokenward.policy import Policy
+from tokenward.token.authorization import bearer_token
 from tokenward.token.claims import lacks_scopes
+from tokenward.token.header import read_header
 from tokenward.verifier import AsyncVerifier
 
 try:
@@ -87,15 +89,14 @@ class BearerAuth(SecurityBase):
     async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Identity:
         try:
             identity = await self._identify(connection)
-            _require_scopes(identity, security_scopes.scopes)
+            _require_scopes(identity, security_scopes.scopes, connection)
         except AuthenticationError as error:
             raise self._refusal(error, connection) from None
         return identity
 
     async def _identify(self, connection: HTTPConnection) -> Identity:
         if self._verifier is not None:
-            values = [value for name, value in connection.scope["headers"] if name == b"authorization"]
-            return await self._verifier.authenticate(values)
+            return await self._verifier.authenticate(_values(connection))
         return _proved_by_middleware(connection)
 
     def _refusal(self, error: AuthenticationError, connection: HTTPConnection) -> HTTPException | WebSocketException:
@@ -119,10 +120,19 @@ def _proved_by_middleware(connection: HTTPConnection) -> Identity:
     return state["identity"]
 
 
-def _require_scopes(identity: Identity, required: Sequence[str]) -> None:
+def _require_scopes(identity: Identity, required: Sequence[str], connection: HTTPConnection) -> None:
     wanted = list(dict.fromkeys(required))
-    if any(scope not in identity.scopes for scope in wanted):
-        raise lacks_scopes(wanted, identity)
+    if all(scope in identity.scopes for scope in wanted):
+        return
+    rejection = lacks_scopes(wanted, identity)
+    if values := _values(connection):
+        header = read_header(bearer_token(values).partition(b".")[0])  # of the token that was verified just now
+        rejection.kid, rejection.algorithm = header.kid, header.algorithm.name
+    raise rejection
+
+
+def _values(connection: HTTPConnection) -> list[bytes]:
+    return [value for name, value in connection.scope["headers"] if name == b"authorization"]
 
 
 def _have_it_answered(connection: HTTPConnection) -> bool:
