@@ -97,7 +97,7 @@ def test_base64url_has_one_form_only(text: bytes) -> None:
     ],
 )
 def test_only_strict_json_objects_are_read(parse: Parse, document: bytes) -> None:
-    with pytest.raises(ValueError, match=r"^not (JSON|a JSON object)$"):
+    with pytest.raises(ValueError, match=r"^(not JSON|not a JSON object|nested too deep)$"):
         parse(document)
 
 
