@@ -16,6 +16,7 @@ MAX_RETRY_AFTER = 300
 """Seconds. The longest that our own cooldown makes anyone wait."""
 
 
+_SCOPE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 
 
@@ -53,7 +54,7 @@ def challenge(error: AuthenticationError, realm: str | None = None) -> str:
     parameters = {"realm": realm} if realm is not None else {}
     if error.error is not None:
         parameters |= {"error": error.error, "error_description": error.public_description}
-    if error.scope:
+    if error.scope and _SCOPE.fullmatch(error.scope):
         parameters["scope"] = error.scope
     if isinstance(error, ClaimsChallenge) and _BASE64.fullmatch(error.claims):
         parameters["claims"] = error.claims

@@ -36,7 +36,7 @@ SHOWN_CLAIMS = frozenset(
 )
 """Claims whose value may be logged: what was asked for, and by which application; not who a person is."""
 
-_TOKEN_LIKE = re.compile(r"eyJ[\w-]{8,}[\w.-]*|dapi[0-9a-f]{8,}[\w-]*")
+_TOKEN_LIKE = re.compile(r"eyJ[\w-]{8,}[\w.-]*|[\w-]{16,}\.[\w-]{16,}\.[\w-]*|dapi[0-9a-f]{8,}[\w-]*")
 
 
 class Logger(Protocol):
@@ -132,7 +132,7 @@ def event_fields(error: AuthenticationError) -> dict[str, object]:
     fields: dict[str, object] = {
         "code": error.code,
         "status": error.status,
-        "reason": error.reason,
+        "reason": shown(error.reason),
         "hint": error.hint,
         "claim": error.claim,
         "expected": shown(error.expected),

@@ -63,7 +63,7 @@ def hint_for(code: str, claim: str | None, expected: object, actual: object) -> 
         return f"{_HINTS[code]} An Entra client asks for the scope {_scope(expected)}."
     if code == "algorithm_not_allowed" and (actual == "none" or str(actual).startswith("HS")):
         return "An unsigned or secret-signed token (none, HS*) is a known attack; no genuine access token looks like that."
-    return _HINTS_BY_CLAIM.get((code, claim or ""), _HINTS[code])
+    return _HINTS_BY_CLAIM.get((code, claim or ""), _HINTS.get(code, "See the reason; this code is not one of tokenward's."))
 
 
 def _mentions_graph(actual: object) -> bool:

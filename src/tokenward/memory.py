@@ -1,4 +1,4 @@
-"""Remembered tokens: the signature of a token seen before is not computed again, and nothing else is skipped.
+"""Remembered tokens: a token seen before is not verified again while its key is current and its time has not run out.
 
 What is kept is which key object verified exactly these bytes, between which times the token is valid, and its claims as text.
 A hit counts only while the issuer's current keys still hand out that very object, so a key that is withdrawn or replaced takes
@@ -28,7 +28,7 @@ MAX_CLAIMS_BYTES = 16 * 1024
 MAX_SIZE = 1_000_000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Remembered:
     """One verified token. `opens` and `closes` are its nbf and exp with the issuer's leeway, seconds since the epoch."""
 
@@ -39,6 +39,7 @@ class Remembered:
     closes: float
     claims_json: bytes
     identity: Identity
+    cloud: str | None = None
 
 
 class Memory:
@@ -61,7 +62,7 @@ class Memory:
     def recall(self, digest: bytes, now: float) -> Identity | None:
         """The identity of a token seen before, if its key is still current and `now` lies in its time."""
         entry = self._entries.get(digest)
-        if entry is None or not entry.opens <= now < entry.closes:
+        if entry is None or not entry.opens <= now < entry.closes or entry.cloud != entry.source.cloud_instance_name:
             return None
         for key in entry.source.settled(entry.kid, now) or ():
             if key is entry.key:

@@ -82,6 +82,8 @@ def _issuers(value: object) -> tuple[Issuer, ...]:
 def _checks(value: object) -> tuple[CustomCheck, ...]:
     if not isinstance(value, Sequence) or not all(callable(item) for item in value):
         raise PolicyError("checks", "it is not a list of functions", "Give functions that take an Identity.")
+    if any(validation.is_async(item) for item in value):
+        raise PolicyError("checks", "a function is async, and would never refuse", "Give plain functions, which must not block.")
     return tuple(value)
 
 

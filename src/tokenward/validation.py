@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
+from inspect import isasyncgenfunction, iscoroutinefunction
 
 from tokenward.errors import PolicyError
 from tokenward.keys.address import require_safe_url
@@ -14,7 +16,7 @@ _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 def texts(field: str, value: object, example: str, *, empty: bool = False) -> tuple[str, ...]:
     """A list of non-empty strings; a bare string is refused, because iterating it would give single letters."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, AbstractSet)):  # an iterator empties itself
         raise PolicyError(field, "it is not a list", f"Write a list of strings, such as {example}.")
     items = tuple(value)
     if not items and not empty:
@@ -67,6 +69,14 @@ def guid(field: str, value: object, fix: str) -> str:
     if not isinstance(value, str) or not _GUID.fullmatch(value.lower()):
         raise PolicyError(field, "it is not a GUID", fix)
     return value.lower()
+
+
+def is_async(function: object) -> bool:
+    """Whether calling it gives a coroutine, which is true whatever it would return."""
+    return any(
+        iscoroutinefunction(candidate) or isasyncgenfunction(candidate)
+        for candidate in (function, getattr(function, "func", None), getattr(function, "__call__", None))  # noqa: B004
+    )
 
 
 def tenant(field: str, value: object) -> str:

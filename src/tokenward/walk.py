@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
-from tokenward.errors import AuthenticationError, KeysUnavailable, MalformedToken, TokenRejected, TokenTooLarge
+from tokenward.errors import AuthenticationError, ClientNotAllowed, KeysUnavailable, MalformedToken, TokenRejected, TokenTooLarge
 from tokenward.identity import Identity, client_of
 from tokenward.keys.freshness import Unavailable, Unknown, Use
 from tokenward.keys.jwk import Key
@@ -27,7 +27,7 @@ from tokenward.token.signature import check_signature
 E = TypeVar("E", bound=AuthenticationError)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Pending:
     """A token that was admitted, and needs its keys. Still unverified."""
 
@@ -118,9 +118,12 @@ class Walk:
         """The policy's own checks, which also see every token that was remembered."""
         for check in self._policy.checks:
             try:
-                check(identity)
+                if check(identity) is not None:  # False must not pass for a refusal
+                    raise ClientNotAllowed("a check of the policy returned something; it must raise to refuse, and return None")
             except TokenRejected as rejection:
                 rejection.signature_held, rejection.issuer = True, identity.issuer
+                if type(rejection) is TokenRejected or not hasattr(rejection, "code"):
+                    raise ClientNotAllowed(rejection.reason, issuer=identity.issuer) from None
                 raise
 
     def _remember(self, pending: Pending, key: Key, identity: Identity) -> None:
@@ -129,7 +132,8 @@ class Walk:
         if self._memory.wants(compact.claims_json):
             opens, closes = lifetime(pending.route.issuer, compact.claims)
             kept = identity.with_claims({})
-            entry = Remembered(pending.source, compact.header.kid, key, opens, closes, compact.claims_json, kept)
+            cloud = pending.source.cloud_instance_name
+            entry = Remembered(pending.source, compact.header.kid, key, opens, closes, compact.claims_json, kept, cloud)
             self._memory.remember(pending.digest, entry)
 
 

@@ -9,6 +9,7 @@ from tokenward.challenge import Answer, answer, require_realm
 from tokenward.diagnostics import Diagnostics
 from tokenward.errors import AuthenticationError, MissingToken, PolicyError
 from tokenward.policy import Policy
+from tokenward.validation import is_async
 from tokenward.verifier import AsyncVerifier, Verifier
 
 Predicate: TypeAlias = Callable[[Any], bool]
@@ -54,11 +55,11 @@ class Door:
             return False
         if path in self._paths or (self._prefixes and path.startswith(self._prefixes) and _is_plain(path)):
             return True
-        return any(predicate(request) for predicate in self._predicates)
+        return any(predicate(request) is True for predicate in self._predicates)
 
     def tolerates(self, error: AuthenticationError) -> bool:
         """Whether the request may go on without an identity."""
-        return self._optional and isinstance(error, MissingToken)
+        return self._optional and isinstance(error, MissingToken) and not error.signature_held
 
     def refuse(self, error: AuthenticationError, *, method: str, path: str) -> Answer:
         """Report the rejection, and say what to answer."""
@@ -96,6 +97,8 @@ def _rules(exempt: object) -> tuple[str | Predicate, ...]:
         raise PolicyError("exempt", "it is not a list", "Write a list such as ['/health', '/public/*'].")
     rules = tuple(exempt)
     for rule in rules:
+        if is_async(rule):
+            raise PolicyError("exempt", "a function is async, and what it returns would count as true", "Write a plain function.")
         if not callable(rule) and not (isinstance(rule, str) and rule.startswith("/") and "*" not in rule.removesuffix("/*")):
             problem = "it holds something that is neither a path, nor a path ending in /*, nor a function"
             fix = "Write paths like '/health', prefixes like '/public/*', or functions of the request."

@@ -1,7 +1,8 @@
-"""Claims -> Identity: one table of checks on the token, one on the caller. A new check is a function and a row here.
+"""Claims -> Identity: one table of checks on the token, one on the caller.
 
-Each check returns, or raises the one rejection it is named for. The first table may be run before the signature, to see whether a
-token is worth a fetch of keys; the second never is.
+A new check of the token is a function and a row, and must not depend on the time, because remembered tokens are judged by
+`lifetime` alone; a check of the caller also needs its line in `caller_checks_of`. Each check returns, or raises a rejection.
+The first table may be run before the signature, to see whether a token is worth a fetch of keys; the second never is.
 """
 
 from __future__ import annotations

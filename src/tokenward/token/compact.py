@@ -13,7 +13,7 @@ REMEMBERED_HEADERS = 256
 """An issuer signs every token of a key under the same header; 256 serves 100 issuers in the middle of a rotation."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Compact:
     """An opened token. Nothing in it is verified."""
 

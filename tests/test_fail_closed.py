@@ -1,0 +1,82 @@
+"""What a slip in the configuration must not do: open a door without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tokenward import AsyncVerifier, Identity, PolicyError, TokenRejected, Verifier, entra, errors
+from tokenward.middleware.door import Door
+from tokenward.testing import LocalIssuer
+
+
+def _policy(issuer: LocalIssuer, **options: Any) -> Any:
+    return entra.api(issuer.client_id, [issuer.tenant], cloud=issuer.cloud, **options)
+
+
+async def _asynchronous(_: object) -> bool:
+    return False
+
+
+class _CallableAsynchronously:
+    async def __call__(self, _: object) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("predicate", [_asynchronous, _CallableAsynchronously()], ids=["a function", "an object"])
+def test_an_asynchronous_exemption_is_refused_at_construction(predicate: Any) -> None:
+    with pytest.raises(PolicyError) as caught:
+        Door(exempt=[predicate])
+    assert caught.value.field == "exempt"
+
+
+def test_an_exemption_that_does_not_return_true_opens_nothing() -> None:
+    assert not Door(exempt=[lambda _: "no"]).is_open("/admin", {})  # type: ignore[list-item, return-value]
+
+
+def test_an_asynchronous_check_is_refused_at_construction(issuer: LocalIssuer) -> None:
+    with pytest.raises(PolicyError) as caught:
+        _policy(issuer, checks=[_asynchronous])
+    assert caught.value.field == "checks"
+
+
+def test_a_check_that_returns_something_refuses(issuer: LocalIssuer) -> None:
+    verifier = Verifier(_policy(issuer, checks=[lambda _: False]), fetch=issuer.fetch)
+    with pytest.raises(TokenRejected) as caught:
+        verifier.verify(issuer.user_token())
+    assert caught.value.code == "client_not_allowed"
+
+
+def test_a_check_that_raises_no_code_refuses_with_one(issuer: LocalIssuer) -> None:
+    def check(_: Identity) -> None:
+        raise TokenRejected("no code")
+
+    with pytest.raises(TokenRejected) as caught:
+        Verifier(_policy(issuer, checks=[check]), fetch=issuer.fetch).verify(issuer.user_token())
+    assert caught.value.code == "client_not_allowed"
+
+
+def test_an_iterator_cannot_empty_a_requirement(issuer: LocalIssuer) -> None:
+    scopes: Iterator[str] = filter(None, ["admin"])
+    with pytest.raises(PolicyError) as caught:
+        _policy(issuer, required_scopes=scopes)
+    assert caught.value.field == "required_scopes"
+
+
+def test_a_presented_token_is_never_tolerated_as_a_missing_one(issuer: LocalIssuer) -> None:
+    def check(_: Identity) -> None:
+        raise errors.MissingToken("not missing at all")
+
+    with pytest.raises(TokenRejected) as caught:
+        Verifier(_policy(issuer, checks=[check]), fetch=issuer.fetch).verify(issuer.user_token())
+    assert not Door(optional=True).tolerates(caught.value)
+
+
+def test_a_fetch_of_the_wrong_kind_is_refused_at_construction(issuer: LocalIssuer) -> None:
+    with pytest.raises(PolicyError) as caught:
+        Verifier(_policy(issuer), fetch=issuer.async_fetch)  # type: ignore[arg-type]
+    assert caught.value.field == "fetch"
+    with pytest.raises(PolicyError):
+        AsyncVerifier(_policy(issuer), fetch=issuer.fetch)  # type: ignore[arg-type]
