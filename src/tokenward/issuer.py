@@ -124,7 +124,7 @@ def _judged(given: Issuer) -> dict[str, object]:
         "id_token_marks": validation.texts("id_token_marks", given.id_token_marks, "['at_hash']", empty=True),
         "kinds": None if given.kinds is None else validation.choices("kinds", given.kinds, ("user", "app", "unknown")),
         "clients": None if given.clients is None else validation.texts("clients", given.clients, "['<application id>']"),
-        "guests": _boolean("guests", given.guests),
+        "guests": validation.boolean("guests", given.guests),
         "required_scopes": _scopes(given.required_scopes),
         "required_roles": validation.texts("required_roles", given.required_roles, "['Jobs.Admin']", empty=True),
         "audience_set": frozenset(audiences),
@@ -184,12 +184,6 @@ def _scopes(value: object) -> tuple[str, ...]:
         problem = "a scope holds spaces, quotes, backslashes or characters outside printable ASCII (RFC 6749 section 3.3)"
         raise PolicyError("required_scopes", problem, "Write one scope per item, such as ['jobs.read', 'jobs.write'].")
     return scopes
-
-
-def _boolean(field_name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise PolicyError(field_name, "it is not True or False", "Write True or False.")
-    return value
 
 
 def _require_reachable(issuer: Issuer) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -16,8 +15,6 @@ MAX_TOKEN_BYTES = 16 * 1024
 """Twice what gunicorn lets a header line hold; Entra moves groups out of a token long before."""
 
 CustomCheck: TypeAlias = Callable[[Identity], None]
-
-_TENANT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +55,13 @@ class Policy:
 
     def template_for(self, iss: str) -> Issuer | None:
         """The issuer of which this `iss` is some tenant, allowed or not."""
-        return self._templates.get(_TENANT.sub(TENANT_PLACEHOLDER, iss, count=1)) if self._templates else None
+        return self._templates.get(validation.GUID.sub(TENANT_PLACEHOLDER, iss, count=1)) if self._templates else None
 
     def _any_tenant(self, iss: str) -> Route | None:
         issuer = self.template_for(iss)
         if issuer is None or issuer.tenants != "any":
             return None
-        found = _TENANT.search(iss)
+        found = validation.GUID.search(iss)
         return Route(issuer, found.group()) if found else None
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from inspect import isasyncgenfunction, iscoroutinefunction
 from tokenward.errors import PolicyError
 from tokenward.keys.address import require_safe_url
 
-_GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def texts(field: str, value: object, example: str, *, empty: bool = False) -> tuple[str, ...]:
@@ -46,6 +46,13 @@ def seconds(field: str, value: object, *, most: float) -> float:
     return float(value)
 
 
+def boolean(field: str, value: object) -> bool:
+    """True or False themselves: a string such as "false" would count as true, and could open a door."""
+    if not isinstance(value, bool):
+        raise PolicyError(field, "it is not True or False", "Write True or False.")
+    return value
+
+
 def whole(field: str, value: object, *, least: int, most: int) -> int:
     """A whole number in a range."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
@@ -66,7 +73,7 @@ def address(field: str, value: object) -> str:
 
 def guid(field: str, value: object, fix: str) -> str:
     """A GUID, in the lower case in which Entra writes it."""
-    if not isinstance(value, str) or not _GUID.fullmatch(value.lower()):
+    if not isinstance(value, str) or not GUID.fullmatch(value.lower()):
         raise PolicyError(field, "it is not a GUID", fix)
     return value.lower()
 

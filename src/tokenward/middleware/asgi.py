@@ -65,9 +65,8 @@ class BearerMiddleware:
     async def _identify(self, scope: Scope) -> Identity | None:
         if self._door.is_open(_path(scope), scope) or (self._door.allow_preflight and _is_preflight(scope)):
             return None
-        values = [value for name, value in scope["headers"] if name == b"authorization"]
         try:
-            return await self.verifier.authenticate(values)
+            return await self.verifier.authenticate(authorization_values(scope))
         except AuthenticationError as error:
             if self._door.tolerates(error):
                 return None
@@ -87,6 +86,11 @@ class BearerMiddleware:
             prefix, body = "websocket.http.response", answer.body
         await send({"type": f"{prefix}.start", "status": answer.status, "headers": headers})
         await send({"type": f"{prefix}.body", "body": body})
+
+
+def authorization_values(scope: Scope) -> list[bytes]:
+    """Every Authorization header of a scope; servers write names in lower case (ASGI specification)."""
+    return [value for name, value in scope["headers"] if name == b"authorization"]
 
 
 def _path(scope: Scope) -> str:

@@ -9,7 +9,7 @@ from tokenward.challenge import Answer, answer, require_realm
 from tokenward.diagnostics import Diagnostics
 from tokenward.errors import AuthenticationError, MissingToken, PolicyError
 from tokenward.policy import Policy
-from tokenward.validation import is_async
+from tokenward.validation import boolean, is_async
 from tokenward.verifier import AsyncVerifier, Verifier
 
 Predicate: TypeAlias = Callable[[Any], bool]
@@ -44,9 +44,9 @@ class Door:
         self._prefixes = tuple(rule[:-1] for rule in rules if isinstance(rule, str) and rule.endswith("/*"))
         self._has_rules = bool(rules)
         self._predicates = tuple(rule for rule in rules if not isinstance(rule, str))
-        self._optional = _boolean("optional", optional)
+        self._optional = boolean("optional", optional)
         self._realm = require_realm(realm)
-        self.allow_preflight = _boolean("allow_preflight", allow_preflight)
+        self.allow_preflight = boolean("allow_preflight", allow_preflight)
         self.diagnostics = Diagnostics() if diagnostics is None else diagnostics
 
     def is_open(self, path: str, request: object) -> bool:
@@ -83,13 +83,6 @@ def verifier_for(kind: type[V], policy: Policy | None, verifier: V | None) -> V:
     if not isinstance(verifier, kind):
         raise PolicyError("verifier", f"it is not of the kind that fits here, {kind.__name__}", f"Pass {kind.__name__}(policy).")
     return verifier
-
-
-def _boolean(field: str, value: object) -> bool:
-    """A string such as "false" would count as true, and open the door."""
-    if not isinstance(value, bool):
-        raise PolicyError(field, "it is not True or False", "Write True or False.")
-    return value
 
 
 def _rules(exempt: object) -> tuple[str | Predicate, ...]:

@@ -12,7 +12,7 @@ from tokenward.challenge import Answer
 from tokenward.diagnostics import Diagnostics
 from tokenward.errors import AuthenticationError, MissingToken, PolicyError, ServiceUnavailable
 from tokenward.identity import Identity
-from tokenward.middleware.asgi import POLICY_VIOLATION, TRY_AGAIN_LATER
+from tokenward.middleware.asgi import POLICY_VIOLATION, TRY_AGAIN_LATER, authorization_values
 from tokenward.middleware.door import Door, verifier_for
 from tokenward.policy import Policy
 from tokenward.token.authorization import bearer_token
@@ -96,7 +96,7 @@ class BearerAuth(SecurityBase):
 
     async def _identify(self, connection: HTTPConnection) -> Identity:
         if self._verifier is not None:
-            return await self._verifier.authenticate(_values(connection))
+            return await self._verifier.authenticate(authorization_values(connection.scope))
         return _proved_by_middleware(connection)
 
     def _refusal(self, error: AuthenticationError, connection: HTTPConnection) -> HTTPException | WebSocketException:
@@ -125,14 +125,10 @@ def _require_scopes(identity: Identity, required: Sequence[str], connection: HTT
     if all(scope in identity.scopes for scope in wanted):
         return
     rejection = lacks_scopes(wanted, identity)
-    if values := _values(connection):
+    if values := authorization_values(connection.scope):
         header = read_header(bearer_token(values).partition(b".")[0])  # of the token that was verified just now
         rejection.kid, rejection.algorithm = header.kid, header.algorithm.name
     raise rejection
-
-
-def _values(connection: HTTPConnection) -> list[bytes]:
-    return [value for name, value in connection.scope["headers"] if name == b"authorization"]
 
 
 def _have_it_answered(connection: HTTPConnection) -> bool:
