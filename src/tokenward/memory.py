@@ -64,7 +64,7 @@ class Memory:
         entry = self._entries.get(digest)
         if entry is None or not entry.opens <= now < entry.closes or entry.cloud != entry.source.cloud_instance_name:
             return None
-        for key in entry.source.settled(entry.kid, now) or ():
+        for key in entry.source.in_hand(entry.kid, now) or ():
             if key is entry.key:
                 return entry.identity.with_claims(parse_again(entry.claims_json))
         return None

@@ -126,11 +126,11 @@ class Verifier(_Verifier):
         step = walk.begin(token)
         if isinstance(step, Identity):
             return step
-        keys = walk.settled_keys(step)
+        keys = walk.keys_in_hand(step)
         if keys is None and isinstance(step.source, KeySource):
             walk.require_worth_a_fetch(step)
-            keys = walk.found_keys(step, self._driver.find(step.source, step.compact.header.kid))
-        return walk.settle(step, keys or ())
+            keys = walk.keys_of(step, self._driver.find(step.source, step.compact.header.kid))
+        return walk.conclude(step, keys or ())
 
 
 class AsyncVerifier(_Verifier):
@@ -188,11 +188,11 @@ class AsyncVerifier(_Verifier):
         step = walk.begin(token)
         if isinstance(step, Identity):
             return step
-        keys = walk.settled_keys(step)
+        keys = walk.keys_in_hand(step)
         if keys is None and isinstance(step.source, KeySource):
             walk.require_worth_a_fetch(step)
-            keys = walk.found_keys(step, await self._driver.find(step.source, step.compact.header.kid))
-        return walk.settle(step, keys or ())
+            keys = walk.keys_of(step, await self._driver.find(step.source, step.compact.header.kid))
+        return walk.conclude(step, keys or ())
 
 
 F = TypeVar("F", bound=Callable[..., object])

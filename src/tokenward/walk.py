@@ -3,7 +3,7 @@
 * recall: seen before, its key still current, its time not over? (memory)
 * admit: one token, opened; the rules it falls under (token.compact, token.admission)
 * keys: the only place where the walk can pause, which is the verifiers' (keys)
-* settle: signature, claims, caller (token.signature, token.claims)
+* conclude: signature, claims, caller (token.signature, token.claims)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tokenward.keys.jwk import Key
 from tokenward.keys.source import Clock, Source
 from tokenward.memory import Memory, Remembered, digest_of
 from tokenward.policy import Policy, Route
-from tokenward.token.admission import about, admit
+from tokenward.token.admission import admit, note_origin
 from tokenward.token.claims import TOKEN_CHECKS, caller_checks_of, identity_of, lifetime
 from tokenward.token.compact import Compact, Opener
 from tokenward.token.signature import check_signature
@@ -64,9 +64,9 @@ class Walk:
         route = admit(compact, self._policy)
         return Pending(compact, route, self._sources[route.issuer.issuer], digest)
 
-    def settled_keys(self, pending: Pending) -> tuple[Key, ...] | None:
+    def keys_in_hand(self, pending: Pending) -> tuple[Key, ...] | None:
         """The keys for the token if they need no decision, which is nearly always."""
-        return pending.source.settled(pending.compact.header.kid, self._clock())
+        return pending.source.in_hand(pending.compact.header.kid, self._clock())
 
     def require_worth_a_fetch(self, pending: Pending) -> None:
         """Raise TokenRejected if the claims could not pass anyway: a stray token must not cost the issuer a request."""
@@ -75,7 +75,7 @@ class Walk:
         except TokenRejected as rejection:
             raise _explained(rejection, pending, False) from None
 
-    def found_keys(self, pending: Pending, decision: Use | Unknown | Unavailable) -> tuple[Key, ...]:
+    def keys_of(self, pending: Pending, decision: Use | Unknown | Unavailable) -> tuple[Key, ...]:
         """What a driver came back with; no keys means that there are none, for sure. Raises KeysUnavailable."""
         match decision:
             case Use(keys):
@@ -87,7 +87,7 @@ class Walk:
             case _:
                 assert_never(decision)
 
-    def settle(self, pending: Pending, keys: Sequence[Key]) -> Identity:
+    def conclude(self, pending: Pending, keys: Sequence[Key]) -> Identity:
         """Check the signature, then the claims, then the caller, and remember the token. Raises TokenRejected."""
         signature_held = False
         try:
@@ -139,7 +139,7 @@ class Walk:
 
 def _explained(error: E, pending: Pending, signature_held: bool) -> E:
     """Add what the operator's log needs: what the token says of itself, and how old the keys are that judged it."""
-    about(error, pending.compact)
+    note_origin(error, pending.compact)
     error.key_age = pending.source.age()
     error.signature_held = signature_held
     if signature_held:

@@ -384,7 +384,7 @@ FORKED = """
     child = os.fork()
     if child == 0:
         hanging = failing = False
-        assert source.settled("a", now[0]) or isinstance(driver.find(source, "a"), Use), "the child does not serve"
+        assert source.in_hand("a", now[0]) or isinstance(driver.find(source, "a"), Use), "the child does not serve"
         while source.status().fetch == "in_flight":
             pass
         now[0] += 61

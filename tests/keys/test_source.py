@@ -55,13 +55,13 @@ def test_a_source_tells_its_state_in_plain_words(source: KeySource, clock: Any, 
     assert words() == ("empty", "idle", False)
     lease = started(source)
     assert words() == ("empty", "in_flight", False)
-    source.settle(lease, loaded("a", "b"))
+    source.finish(lease, loaded("a", "b"))
     assert words() == ("fresh", "idle", True)
     clock.pass_time(7200)
     assert words() == ("stale", "idle", True)
     refresh = source.tick()
     assert refresh is not None
-    source.settle(refresh, FetchFailed("dns"))
+    source.finish(refresh, FetchFailed("dns"))
     assert words() == ("stale", "backoff", True)
     clock.pass_time(86400)
     assert words() == ("dead", "idle", False)
@@ -76,21 +76,21 @@ def test_a_lease_that_ran_out_is_not_in_flight(source: KeySource, clock: Any) ->
 
 
 def test_the_status_counts_keys_failures_waits_and_fetches(source: KeySource, clock: Any, loaded: Callable[..., Loaded]) -> None:
-    source.settle(started(source), loaded("a", "b"))
+    source.finish(started(source), loaded("a", "b"))
     clock.pass_time(7200)
     refresh = source.tick()
     assert refresh is not None
     source.loading(refresh)
-    source.settle(refresh, FetchFailed("tls", retry_after=7.0))
+    source.finish(refresh, FetchFailed("tls", retry_after=7.0))
     assert source.status() == KeyStatus(URL, "stale", "backoff", 2, 7200.0, 1, "tls", 7.0, 0, 1)
 
 
 def test_keys_from_the_configuration_are_there_and_never_age(okp_jwk: MakeJwk) -> None:
     source = StaticSource(Static(read_keyset({"keys": [okp_jwk("a")]})))
-    keys = source.settled("a", 0.0)
+    keys = source.in_hand("a", 0.0)
     assert keys
-    assert source.settled(None, 9e99) == keys
-    assert source.settled("x", 0.0) == ()
+    assert source.in_hand(None, 9e99) == keys
+    assert source.in_hand("x", 0.0) == ()
     assert source.age() is None
     assert source.cloud_instance_name is None
     assert source.status() == KeyStatus("configuration", "static", "none", 1, None, 0, None, None, 0, 0)
@@ -108,9 +108,9 @@ def test_a_good_fetch_is_told_with_what_it_changed(
 ) -> None:
     lease = started(source)
     clock.pass_time(0.25)
-    source.settle(lease, loaded("a", bad=2))
+    source.finish(lease, loaded("a", bad=2))
     clock.pass_time(60)
-    source.settle(started(source, "b"), loaded("b", "c"))
+    source.finish(started(source, "b"), loaded("b", "c"))
     first, second = events
     assert first == KeysRefreshed(URL, "cold", 0.25, 1, 1, 0, {"not_an_object": 2})
     assert second == KeysRefreshed(URL, "miss", 0.0, 2, 2, 1, {})
@@ -119,11 +119,11 @@ def test_a_good_fetch_is_told_with_what_it_changed(
 def test_a_failed_fetch_is_told_with_what_is_left(
     source: KeySource, clock: Any, loaded: Callable[..., Loaded], events: list[object]
 ) -> None:
-    source.settle(started(source), FetchFailed("dns", "no such host", retry_after=5.0))
+    source.finish(started(source), FetchFailed("dns", "no such host", retry_after=5.0))
     clock.pass_time(5)
-    source.settle(started(source), loaded("a"))
+    source.finish(started(source), loaded("a"))
     clock.pass_time(60)
-    source.settle(started(source, "x"), FetchFailed("status", "HTTP 500", status=500, retry_after=5.0))
+    source.finish(started(source, "x"), FetchFailed("status", "HTTP 500", status=500, retry_after=5.0))
     assert events[0] == KeysRefreshFailed(URL, "cold", "dns", "no such host", 1, 5.0, None, False)
     assert events[2] == KeysRefreshFailed(URL, "miss", "status", "HTTP 500", 1, 5.0, 60.0, True)
 
@@ -133,8 +133,8 @@ def test_a_late_result_is_not_told_and_wakes_nobody(
 ) -> None:
     lease = started(source)
     clock.pass_time(source.rhythm.lease)
-    source.settle(lease, loaded("a"))
-    source.settle(lease, FetchFailed("dns"))
+    source.finish(lease, loaded("a"))
+    source.finish(lease, FetchFailed("dns"))
     assert events == []
     assert not source.ready
 
@@ -158,14 +158,14 @@ def test_whoever_waits_is_woken_once_when_the_fetch_is_settled(source: KeySource
     source.stop_waiting(gone)
     source.stop_waiting(gone)
     assert woken == []
-    source.settle(lease, loaded("a"))
+    source.finish(lease, loaded("a"))
     assert woken == ["first"]
 
 
 def test_waiting_for_a_fetch_that_is_settled_ends_at_once(source: KeySource, loaded: Callable[..., Loaded]) -> None:
     woken: list[int] = []
     lease = started(source)
-    source.settle(lease, loaded("a"))
+    source.finish(lease, loaded("a"))
     assert source.wait_for(lease, lambda: woken.append(1), 1)
     assert woken == [1]
 
@@ -183,28 +183,28 @@ def test_a_wait_is_counted_on_the_sources_own_clock(source: KeySource, clock: An
 # -- the hit path ------------------------------------------------------------------------------------------------------
 
 
-def test_settled_keys_are_those_of_a_decision(source: KeySource, clock: Any, loaded: Callable[..., Loaded]) -> None:
-    assert source.settled("a", clock.wall) is None
-    source.settle(started(source), loaded("a", "b"))
+def test_keys_in_hand_are_those_of_a_decision(source: KeySource, clock: Any, loaded: Callable[..., Loaded]) -> None:
+    assert source.in_hand("a", clock.wall) is None
+    source.finish(started(source), loaded("a", "b"))
     decision = source.decide("a")
     assert isinstance(decision, Use)
-    assert source.settled("a", clock.wall) == decision.keys
-    assert source.settled("x", clock.wall) is None
+    assert source.in_hand("a", clock.wall) == decision.keys
+    assert source.in_hand("x", clock.wall) is None
     clock.pass_time(7200)
-    assert source.settled("a", clock.wall) is None
+    assert source.in_hand("a", clock.wall) is None
 
 
-def test_settled_keys_look_at_both_clocks(source: KeySource, clock: Any, loaded: Callable[..., Loaded]) -> None:
-    source.settle(started(source), loaded("a"))
-    assert source.settled("a", clock.wall + 7200) is None
+def test_keys_in_hand_look_at_both_clocks(source: KeySource, clock: Any, loaded: Callable[..., Loaded]) -> None:
+    source.finish(started(source), loaded("a"))
+    assert source.in_hand("a", clock.wall + 7200) is None
     clock.mono += 7200
-    assert source.settled("a", clock.wall) is None
+    assert source.in_hand("a", clock.wall) is None
 
 
 def test_the_hit_path_takes_no_lock(source: KeySource, clock: Any, loaded: Callable[..., Loaded]) -> None:
-    source.settle(started(source), loaded("a"))
+    source.finish(started(source), loaded("a"))
     with source._lock:  # whoever needed it now would hang
-        assert source.settled("a", clock.wall)
+        assert source.in_hand("a", clock.wall)
         assert source.cloud_instance_name is None
         assert source.age() == 0.0
 
@@ -212,7 +212,7 @@ def test_the_hit_path_takes_no_lock(source: KeySource, clock: Any, loaded: Calla
 def test_an_operator_can_force_a_fetch_which_steps_past_caches(
     source: KeySource, clock: Any, loaded: Callable[..., Loaded]
 ) -> None:
-    source.settle(started(source), loaded("a"))
+    source.finish(started(source), loaded("a"))
     clock.pass_time(1)
     lease = source.force()
     assert lease is not None
@@ -223,7 +223,7 @@ def test_a_child_process_has_a_lock_of_its_own_and_nobody_waiting(
     source: KeySource, clock: Any, loaded: Callable[..., Loaded]
 ) -> None:
     woken: list[int] = []
-    source.settle(started(source), loaded("a"))
+    source.finish(started(source), loaded("a"))
     clock.pass_time(60)
     lease = started(source, "x")
     source.wait_for(lease, lambda: woken.append(1), 1)
@@ -231,5 +231,5 @@ def test_a_child_process_has_a_lock_of_its_own_and_nobody_waiting(
     source.forked()
     assert isinstance(source.decide("a"), Use)
     assert source.status().fetch == "idle"
-    source.settle(lease, loaded("z"))
-    assert (woken, source.settled("z", clock.wall)) == ([], None)
+    source.finish(lease, loaded("z"))
+    assert (woken, source.in_hand("z", clock.wall)) == ([], None)

@@ -41,7 +41,7 @@ class Place:
     def publish(self, jwks: dict[str, Any]) -> None:
         lease = self.source.force()
         assert lease is not None
-        self.source.settle(lease, Loaded(read_keyset(jwks), None, None))
+        self.source.finish(lease, Loaded(read_keyset(jwks), None, None))
 
     def visit(self, token: str) -> str:
         """`remembered`, `verified`, or the code of the rejection."""
@@ -49,7 +49,7 @@ class Place:
             step = self.walk.begin(token.encode())
             if isinstance(step, Identity):
                 return "remembered"
-            self.walk.settle(step, self.walk.settled_keys(step) or ())
+            self.walk.conclude(step, self.walk.keys_in_hand(step) or ())
         except AuthenticationError as rejection:
             return rejection.code
         return "verified"
@@ -195,10 +195,10 @@ def test_two_issuers_with_the_same_kid_never_meet(desk: Any) -> None:
     walk = Walk(policy, sources, memory, lambda: float(desk.now))
     good = walk.begin(desk.token().encode())
     assert not isinstance(good, Identity)
-    walk.settle(good, walk.settled_keys(good) or ())
+    walk.conclude(good, walk.keys_in_hand(good) or ())
     forged = walk.begin(desk.token(desk.claims(iss="https://other.example/")).encode())
     assert not isinstance(forged, Identity)
-    assert desk.rejection(lambda: walk.settle(forged, walk.settled_keys(forged) or ())).code == "signature_invalid"
+    assert desk.rejection(lambda: walk.conclude(forged, walk.keys_in_hand(forged) or ())).code == "signature_invalid"
     assert len(memory) == 1
 
 
@@ -257,8 +257,8 @@ def test_a_token_remembered_twice_counts_once(desk: Any) -> None:
         step = place.walk.begin(token)
         pending = step if not isinstance(step, Identity) else None
         if pending is not None:
-            place.walk.settle(pending, place.walk.settled_keys(pending) or ())
-            place.walk.settle(pending, place.walk.settled_keys(pending) or ())
+            place.walk.conclude(pending, place.walk.keys_in_hand(pending) or ())
+            place.walk.conclude(pending, place.walk.keys_in_hand(pending) or ())
     assert len(place.memory) == 1
 
 
@@ -301,7 +301,7 @@ def test_four_thousand_remembered_tokens_fit_in_twelve_megabytes(desk: Any) -> N
         tid="t" * 36, oid="o" * 36, appid="a" * 36, rh="r" * 60, uti="u" * 22, ver="1.0", name="n" * 20, groups=["g" * 36] * 12
     )
     tokens = [desk.token(claims | {"jti": str(number)}, signature=b"x") for number in range(MAX_REMEMBERED)]
-    key = (place.source.settled("kid-rsa", place.now) or ())[0]
+    key = (place.source.in_hand("kid-rsa", place.now) or ())[0]
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     for token in tokens:

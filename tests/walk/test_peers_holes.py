@@ -318,7 +318,7 @@ def test_a_bad_signature_costs_one_verification_and_not_one_for_each_key(desk: A
     walk = Walk(Policy([rule]), {rule.issuer: StaticSource(Static(KeySet(keys)))}, Memory(), lambda: float(desk.now))
     pending = walk.begin(desk.token(signer="rsa-2", kid="kid-rsa").encode())
     assert not isinstance(pending, Identity)
-    assert desk.rejection(lambda: walk.settle(pending, walk.settled_keys(pending) or ())).code == "signature_invalid"
+    assert desk.rejection(lambda: walk.conclude(pending, walk.keys_in_hand(pending) or ())).code == "signature_invalid"
     assert {kid: key.asked for kid, key in counted.items()} == {"kid-rsa": 1, "kid-rsa-2": 0}
 
 

@@ -33,7 +33,7 @@ class AsyncDriver:
         if isinstance(decision, Wait):
             self._start(loop, source, decision.lease if decision.start else None)
             decision = await self._waited(loop, source, kid, decision)
-        return self._settled(loop, source, decision)
+        return self._refresh_behind(loop, source, decision)
 
     async def warm_up(self, timeout: float) -> bool:
         """Fetch what was never fetched; True if every source has usable keys within `timeout` seconds."""
@@ -57,7 +57,9 @@ class AsyncDriver:
             for source in self._sources:
                 self._start(loop, source, source.tick())
 
-    def _settled(self, loop: Loop, source: KeySource, decision: Use | Unknown | Unavailable) -> Use | Unknown | Unavailable:
+    def _refresh_behind(
+        self, loop: Loop, source: KeySource, decision: Use | Unknown | Unavailable
+    ) -> Use | Unknown | Unavailable:
         match decision:
             case Use():
                 self._start(loop, source, decision.start)
@@ -105,7 +107,7 @@ async def _fetch_for(loop: Loop, source: KeySource, lease: Lease, fetch: AsyncFe
     except TimeoutError:
         outcome = FetchFailed("timeout", "the total deadline")
     finally:
-        source.settle(lease, outcome)
+        source.finish(lease, outcome)
 
 
 async def _carried_out(loading: Loading, fetch: AsyncFetch) -> Loaded:

@@ -62,7 +62,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait until `lease` is settled, or until `until` on the monotonic clock. If `start`, the caller runs the fetch."""
+    """Wait until `lease` is over, or until `until` on the monotonic clock. If `start`, the caller runs the fetch."""
 
     lease: Lease
     until: float

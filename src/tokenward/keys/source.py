@@ -30,7 +30,7 @@ class StaticSource:
         self._keys = location.keyset.keys
         self._count = len(location.keyset)
 
-    def settled(self, kid: str | None, wall: float) -> tuple[Key, ...] | None:  # noqa: ARG002  # KeySource's signature
+    def in_hand(self, kid: str | None, wall: float) -> tuple[Key, ...] | None:  # noqa: ARG002  # KeySource's signature
         return self._keys.get(kid, ())
 
     def age(self) -> float | None:
@@ -66,7 +66,7 @@ class KeySource:
 
     # -- the hit path: no lock -------------------------------------------------------------------------------------
 
-    def settled(self, kid: str | None, wall: float) -> tuple[Key, ...] | None:
+    def in_hand(self, kid: str | None, wall: float) -> tuple[Key, ...] | None:
         """The keys of this kid if nothing needs deciding; else None, and `decide` must be asked."""
         view = self._state.view
         if self._monotonic() < view.until_mono and wall < view.until_wall:
@@ -100,16 +100,16 @@ class KeySource:
             return self._state.force(self._monotonic(), self._clock())
 
     def wait_for(self, lease: Lease, wake: Wake, limit: int | None = None) -> bool:
-        """Have `wake` called once the lease is settled. False, and no call, if `limit` others wait already."""
+        """Have `wake` called once the lease is over. False, and no call, if `limit` others wait already."""
         with self._lock:
             if limit is not None and len(self._waiting) >= limit:
                 return False
             self._waits += limit is not None  # a start that warms up is no request
             current = self._state.lease
-            settled = current is None or current.number != lease.number
-            if not settled:
+            over = current is None or current.number != lease.number
+            if not over:
                 self._waiting.append(wake)
-        if settled:
+        if over:
             wake()
         return True
 
@@ -137,7 +137,7 @@ class KeySource:
         mono, timeout = self._monotonic(), self.rhythm.fetch_timeout
         return load(self.location, self._discovered, mono=mono, timeout=timeout, no_cache=no_cache)
 
-    def settle(self, lease: Lease, outcome: Loaded | FetchFailed) -> None:
+    def finish(self, lease: Lease, outcome: Loaded | FetchFailed) -> None:
         """Take the result of a fetch, wake everyone, tell the observer. A result that is too late changes nothing."""
         with self._lock:
             mono, wall = self._monotonic(), self._clock()

@@ -37,7 +37,7 @@ class ThreadDriver:
         if isinstance(decision, Wait):
             self._start(source, decision.lease if decision.start else None)
             decision = self._waited(source, kid, decision)
-        return self._settled(source, decision)
+        return self._refresh_behind(source, decision)
 
     def warm_up(self, timeout: float) -> bool:
         """Fetch what was never fetched; True if every source has usable keys within `timeout` seconds."""
@@ -54,7 +54,7 @@ class ThreadDriver:
         """Stop the ticker; a fetch under way ends by its own deadline."""
         self._closed.set()
 
-    def _settled(self, source: KeySource, decision: Use | Unknown | Unavailable) -> Use | Unknown | Unavailable:
+    def _refresh_behind(self, source: KeySource, decision: Use | Unknown | Unavailable) -> Use | Unknown | Unavailable:
         match decision:
             case Use():
                 self._start(source, decision.start)
@@ -89,7 +89,7 @@ class ThreadDriver:
         try:
             threading.Thread(target=_fetch_for, args=(source, lease, self._fetch), name="tokenward-fetch", daemon=True).start()
         except RuntimeError:  # no thread to be had, or the interpreter is going down
-            source.settle(lease, FetchFailed("not_started", "no thread could be started"))
+            source.finish(lease, FetchFailed("not_started", "no thread could be started"))
 
     def _keep_ticking(self) -> None:
         """Start the ticker late, and again in a child process, because threads do not survive a fork."""
@@ -124,7 +124,7 @@ def _fetch_for(source: KeySource, lease: Lease, fetch: Fetch) -> None:
         outcome = failure
     except BaseException as exc:  # noqa: BLE001  # even what would end a thread must give the lease back, and ends only this one
         outcome = FetchFailed("other", type(exc).__name__)
-    source.settle(lease, outcome)
+    source.finish(lease, outcome)
 
 
 def _carried_out(loading: Loading, fetch: Fetch, until: float) -> Loaded:

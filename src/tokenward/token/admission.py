@@ -27,12 +27,12 @@ def admit(compact: Compact, policy: Policy) -> Route:
         _require_algorithm(compact.header, route)
         _require_type(compact.header, route)
     except TokenRejected as rejection:
-        about(rejection, compact)
+        note_origin(rejection, compact)
         raise
     return route
 
 
-def about(error: AuthenticationError, compact: Compact) -> None:
+def note_origin(error: AuthenticationError, compact: Compact) -> None:
     """Add to an error what the token says of itself, for the log."""
     iss = compact.claims.get("iss")
     error.issuer = iss if isinstance(iss, str) else None
