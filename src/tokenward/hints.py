@@ -45,6 +45,7 @@ _HINTS_BY_CLAIM = {
     ("insufficient_scope", "kind"): (
         "This is an application's token, and applications hold roles, never scopes; require a role of it, or set kinds=['user']."
     ),
+    ("malformed_token", "scheme"): "verify() takes the token alone; pass whole Authorization values to authenticate().",
     ("claim_missing", "azp"): _NO_CLIENT,
     ("claim_missing", "appid"): _NO_CLIENT,
     ("claim_missing", "exp"): "The token never expires, which no policy accepts; have the issuer set a lifetime.",

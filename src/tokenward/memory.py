@@ -17,14 +17,17 @@ from tokenward.forks import on_fork
 from tokenward.identity import Identity
 from tokenward.keys.jwk import Key
 from tokenward.keys.source import Source
+from tokenward.token.header import Header
 from tokenward.token.strict import parse_again
 
 MAX_REMEMBERED = 4096
 """Tokens in memory by default: about 1.5 KB each with Entra's claims."""
 MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
-"""Claims text in memory, whatever the number of tokens: a thousand tokens with 200 groups each."""
-MAX_CLAIMS_BYTES = 16 * 1024
-"""Claims longer than this are not remembered; a token of the default limit holds 12 KiB."""
+"""Claims in memory, whatever the number of tokens: a thousand tokens with 200 groups each."""
+WORD_BYTES = 128
+"""What one scope or role costs beside its text in the claims: a string object, and its place in a set (measured: 115)."""
+MAX_WEIGHT = 64 * 1024
+"""Bytes. Heavier tokens are not remembered: claims of 12 KiB, which is the default limit of a token, with 400 roles."""
 MAX_SIZE = 1_000_000
 
 
@@ -33,13 +36,21 @@ class Remembered:
     """One verified token. `opens` and `closes` are its nbf and exp with the issuer's leeway, seconds since the epoch."""
 
     source: Source
-    kid: str | None
+    header: Header
     key: Key
     opens: float
     closes: float
     claims_json: bytes
     identity: Identity
     cloud: str | None = None
+
+    def identity_afresh(self) -> Identity:
+        """The caller, with a dict of claims that no other request holds."""
+        return self.identity.with_claims(parse_again(self.claims_json))
+
+    def weight(self) -> int:
+        """What it costs in memory, in bytes, beyond what every entry does."""
+        return len(self.claims_json) + WORD_BYTES * (len(self.identity.scopes) + len(self.identity.roles))
 
 
 class Memory:
@@ -59,28 +70,31 @@ class Memory:
         self._lock = threading.Lock()
         on_fork(self)
 
-    def recall(self, digest: bytes, now: float) -> Identity | None:
-        """The identity of a token seen before, if its key is still current and `now` lies in its time."""
+    def recall(self, digest: bytes, now: float) -> Remembered | None:
+        """A token seen before, if its key is still current and `now` lies in its time."""
         entry = self._entries.get(digest)
         if entry is None or not entry.opens <= now < entry.closes or entry.cloud != entry.source.cloud_instance_name:
             return None
-        for key in entry.source.in_hand(entry.kid, now) or ():
+        for key in entry.source.in_hand(entry.header.kid, now) or ():
             if key is entry.key:
-                return entry.identity.with_claims(parse_again(entry.claims_json))
+                return entry
         return None
 
-    def wants(self, claims_json: bytes) -> bool:
-        """Whether a token with these claims would be kept."""
-        return self._size > 0 and len(claims_json) <= MAX_CLAIMS_BYTES
+    @property
+    def is_on(self) -> bool:
+        return self._size > 0
 
     def remember(self, digest: bytes, entry: Remembered) -> None:
-        """Keep a token that has passed every check, if `wants` said so."""
+        """Keep a token that has passed every check, unless it alone would push out hundreds of others."""
+        weight = entry.weight()
+        if weight > MAX_WEIGHT:
+            return
         with self._lock:
             self._forget(digest)
-            while self._entries and self._full(len(entry.claims_json)):
+            while self._entries and self._full(weight):
                 self._forget(next(iter(self._entries)))
             self._entries[digest] = entry
-            self._bytes += len(entry.claims_json)
+            self._bytes += weight
 
     def forked(self) -> None:
         """In a child process: a new lock. The entries hold none of the parent's state."""
@@ -95,7 +109,7 @@ class Memory:
     def _forget(self, digest: bytes) -> None:
         entry = self._entries.pop(digest, None)
         if entry is not None:
-            self._bytes -= len(entry.claims_json)
+            self._bytes -= entry.weight()
 
 
 def digest_of(token: bytes) -> bytes:

@@ -25,7 +25,7 @@ from tokenward.keys.threads import ThreadDriver
 from tokenward.memory import MAX_REMEMBERED, Memory
 from tokenward.policy import Policy
 from tokenward.token.authorization import bearer_token, require_b64token
-from tokenward.walk import Walk
+from tokenward.walk import Search, Walk
 
 WARM_UP_TIMEOUT = 10.0
 """Seconds that a start waits for keys; a service must start without its identity provider."""
@@ -127,10 +127,9 @@ class Verifier(_Verifier):
         if isinstance(step, Identity):
             return step
         keys = walk.keys_in_hand(step)
-        if keys is None and isinstance(step.source, KeySource):
-            walk.require_worth_a_fetch(step)
-            keys = walk.keys_of(step, self._driver.find(step.source, step.compact.header.kid))
-        return walk.conclude(step, keys or ())
+        if isinstance(keys, Search):
+            keys = walk.keys_of(step, self._driver.find(keys.source, keys.kid))
+        return walk.conclude(step, keys)
 
 
 class AsyncVerifier(_Verifier):
@@ -189,10 +188,9 @@ class AsyncVerifier(_Verifier):
         if isinstance(step, Identity):
             return step
         keys = walk.keys_in_hand(step)
-        if keys is None and isinstance(step.source, KeySource):
-            walk.require_worth_a_fetch(step)
-            keys = walk.keys_of(step, await self._driver.find(step.source, step.compact.header.kid))
-        return walk.conclude(step, keys or ())
+        if isinstance(keys, Search):
+            keys = walk.keys_of(step, await self._driver.find(keys.source, keys.kid))
+        return walk.conclude(step, keys)
 
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -207,12 +205,13 @@ def _fitting(fetch: F, *, is_async: bool) -> F:
 
 
 def _as_bytes(token: str | bytes) -> bytes:
-    if isinstance(token, bytes):
-        return token
     try:
-        return token.encode("ascii")
+        text = token if isinstance(token, bytes) else token.encode("ascii")
     except (UnicodeEncodeError, AttributeError):
         raise MalformedToken("the token is no text, or holds characters outside ASCII") from None
+    if text[:7].lower() == b"bearer ":
+        raise MalformedToken("a whole Authorization value, where a token alone is meant", claim="scheme")
+    return text
 
 
 def _by_grammar(token: bytes, rejection: TokenRejected) -> TokenRejected:

@@ -1,9 +1,9 @@
 """Every step of the walk but the pause for keys, shared by both verifiers.
 
-* recall: seen before, its key still current, its time not over? (memory)
-* admit: one token, opened; the rules it falls under (token.compact, token.admission)
-* keys: the only place where the walk can pause, which is the verifiers' (keys)
-* conclude: signature, claims, caller (token.signature, token.claims)
+* begin: seen before, its key still current, its time not over? (memory)
+         else opened, and admitted (token.compact, token.admission)
+* keys in hand: the only place where the walk can pause, which is the verifiers' (keys)
+* conclude: signature, claims, time, caller (token.signature, token.claims, token.lifetime, token.caller)
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from tokenward.errors import AuthenticationError, ClientNotAllowed, KeysUnavaila
 from tokenward.identity import Identity, client_of
 from tokenward.keys.freshness import Unavailable, Unknown, Use
 from tokenward.keys.jwk import Key
-from tokenward.keys.source import Clock, Source
+from tokenward.keys.source import Clock, KeySource, Source
 from tokenward.memory import Memory, Remembered, digest_of
 from tokenward.policy import Policy, Route
 from tokenward.token.admission import admit, note_origin
-from tokenward.token.claims import TOKEN_CHECKS, caller_checks_of, identity_of, lifetime
+from tokenward.token.caller import caller_checks_of, identity_of
+from tokenward.token.claims import CLAIM_CHECKS
 from tokenward.token.compact import Compact, Opener
+from tokenward.token.lifetime import TIME_CHECKS, window
 from tokenward.token.signature import check_signature
 
 E = TypeVar("E", bound=AuthenticationError)
@@ -37,6 +39,14 @@ class Pending:
     digest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The keys must be asked for: the walk pauses here, and goes on with what the driver of the source finds."""
+
+    source: KeySource
+    kid: str | None
+
+
 class Walk:
     """The steps for one policy. `sources` are the policy's keys, by issuer."""
 
@@ -49,33 +59,37 @@ class Walk:
         self._caller_checks = {issuer.issuer: caller_checks_of(issuer) for issuer in policy.issuers}
 
     def begin(self, token: bytes) -> Identity | Pending:
-        """Recall the token, or admit it. Raises TokenRejected."""
+        """Recall the token, or open and admit it. Raises TokenRejected."""
         if len(token) > self._policy.max_token_bytes:
             raise TokenTooLarge("longer than the policy allows", expected=self._policy.max_token_bytes, actual=len(token))
         if b"." not in token:
             raise MalformedToken("not three parts joined by dots")
         digest = digest_of(token)
-        identity = self._memory.recall(digest, self._clock())
-        if identity is not None:
-            if self._policy.checks:
-                self._run_custom_checks(identity)
-            return identity
+        remembered = self._memory.recall(digest, self._clock())
+        if remembered is not None:
+            return self._welcome_again(remembered)
         compact = self._opener.open(token)
         route = admit(compact, self._policy)
         return Pending(compact, route, self._sources[route.issuer.issuer], digest)
 
-    def keys_in_hand(self, pending: Pending) -> tuple[Key, ...] | None:
-        """The keys for the token if they need no decision, which is nearly always."""
-        return pending.source.in_hand(pending.compact.header.kid, self._clock())
+    def keys_in_hand(self, pending: Pending) -> Sequence[Key] | Search:
+        """The keys for the token if they need no decision, which is nearly always.
 
-    def require_worth_a_fetch(self, pending: Pending) -> None:
-        """Raise TokenRejected if the claims could not pass anyway: a stray token must not cost the issuer a request."""
+        Raises TokenRejected rather than search for a token that could not pass anyway: a stray token must not cost the
+        issuer a request.
+        """
+        source, kid = pending.source, pending.compact.header.kid
+        keys = source.in_hand(kid, self._clock())
+        if keys is not None or not isinstance(source, KeySource):
+            return keys or ()
         try:
             self._judge(pending)
         except TokenRejected as rejection:
-            raise _explained(rejection, pending, False) from None
+            _explained(rejection, pending)
+            raise
+        return Search(source, kid)
 
-    def keys_of(self, pending: Pending, decision: Use | Unknown | Unavailable) -> tuple[Key, ...]:
+    def keys_of(self, pending: Pending, decision: Use | Unknown | Unavailable) -> Sequence[Key]:
         """What a driver came back with; no keys means that there are none, for sure. Raises KeysUnavailable."""
         match decision:
             case Use(keys):
@@ -83,7 +97,7 @@ class Walk:
             case Unknown():
                 return ()
             case Unavailable(retry_after):
-                raise _explained(KeysUnavailable("the issuer's keys cannot be had now", retry_after=retry_after), pending, False)
+                raise _explained(KeysUnavailable("the issuer's keys cannot be had now", retry_after=retry_after), pending)
             case _:
                 assert_never(decision)
 
@@ -96,53 +110,66 @@ class Walk:
             self._judge(pending)
             identity = self._welcome(pending)
         except TokenRejected as rejection:
-            raise _explained(rejection, pending, signature_held) from None
+            rejection.signature_held = signature_held
+            _explained(rejection, pending)
+            raise
         self._remember(pending, key, identity)
         return identity
 
     def _judge(self, pending: Pending) -> None:
-        issuer, claims, now = pending.route.issuer, pending.compact.claims, self._clock()
-        for check in TOKEN_CHECKS:
-            check(issuer, claims, now)
+        issuer, claims = pending.route.issuer, pending.compact.claims
+        for _, check in CLAIM_CHECKS:
+            check(issuer, claims)
+        now = self._clock()
+        for _, check_time in TIME_CHECKS:
+            check_time(issuer, claims, now)
 
     def _welcome(self, pending: Pending) -> Identity:
         issuer = pending.route.issuer
         identity = identity_of(issuer, pending.compact.claims)
         for check in self._caller_checks[issuer.issuer]:
             check(issuer, identity)
-        if self._policy.checks:
-            self._run_custom_checks(identity)
+        self._run_own_checks(identity)
         return identity
 
-    def _run_custom_checks(self, identity: Identity) -> None:
-        """The policy's own checks, which also see every token that was remembered."""
+    def _welcome_again(self, remembered: Remembered) -> Identity:
+        identity = remembered.identity_afresh()
+        try:
+            self._run_own_checks(identity)
+        except TokenRejected as rejection:
+            header = remembered.header
+            rejection.kid, rejection.algorithm, rejection.issuer = header.kid, header.alg, identity.issuer
+            rejection.client, rejection.key_age, rejection.signature_held = identity.client_id, remembered.source.age(), True
+            raise
+        return identity
+
+    def _run_own_checks(self, identity: Identity) -> None:
+        """The policy's own checks, which also see every token that was remembered. What else they raise comes through."""
         for check in self._policy.checks:
             try:
-                if check(identity) is not None:  # False must not pass for a refusal
-                    raise ClientNotAllowed("a check of the policy returned something; it must raise to refuse, and return None")
+                verdict: object = check(identity)
             except TokenRejected as rejection:
-                rejection.signature_held, rejection.issuer = True, identity.issuer
-                if type(rejection) is TokenRejected or not hasattr(rejection, "code"):
-                    raise ClientNotAllowed(rejection.reason, issuer=identity.issuer) from None
-                raise
+                if hasattr(rejection, "code"):
+                    raise
+                raise ClientNotAllowed(rejection.reason) from rejection
+            if verdict is not None:  # False must not pass for a refusal
+                raise ClientNotAllowed("a check of the policy returned something; it must raise to refuse, and return None")
 
     def _remember(self, pending: Pending, key: Key, identity: Identity) -> None:
-        compact = pending.compact
+        compact, source = pending.compact, pending.source
         self._opener.remember_header(compact)
-        if self._memory.wants(compact.claims_json):
-            opens, closes = lifetime(pending.route.issuer, compact.claims)
+        if self._memory.is_on:
+            opens, closes = window(pending.route.issuer, compact.claims)
             kept = identity.with_claims({})
-            cloud = pending.source.cloud_instance_name
-            entry = Remembered(pending.source, compact.header.kid, key, opens, closes, compact.claims_json, kept, cloud)
+            entry = Remembered(source, compact.header, key, opens, closes, compact.claims_json, kept, source.cloud_instance_name)
             self._memory.remember(pending.digest, entry)
 
 
-def _explained(error: E, pending: Pending, signature_held: bool) -> E:
+def _explained(error: E, pending: Pending) -> E:
     """Add what the operator's log needs: what the token says of itself, and how old the keys are that judged it."""
     note_origin(error, pending.compact)
     error.key_age = pending.source.age()
-    error.signature_held = signature_held
-    if signature_held:
+    if error.signature_held:
         client: object = client_of(pending.compact.claims)
         error.client = client if isinstance(client, str) else None
     return error

@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature
 
 from tokenward import AuthenticationError
 from tokenward.keys.jwk import read_jwk
+from tokenward.token.algorithms import ALGORITHMS
 from tokenward.token.compact import Opener
 from tokenward.token.header import read_header
 from tokenward.token.strict import decode_base64url
@@ -32,8 +33,8 @@ def parts(vector: dict[str, Any]) -> tuple[Any, bytes, bytes]:
 def test_a_published_signature_holds(vector: dict[str, Any]) -> None:
     header, signature, signed = parts(vector)
     key = read_jwk(vector["jwk"])
-    assert key.serves(header.algorithm)
-    header.algorithm.check(key.public_key, signature, signed)
+    assert key.serves(ALGORITHMS[header.alg])
+    ALGORITHMS[header.alg].check(key.public_key, signature, signed)
 
 
 @pytest.mark.parametrize("vector", SIGNED)
@@ -43,14 +44,14 @@ def test_a_changed_byte_of_a_published_signature_does_not_hold(vector: dict[str,
     changed = bytearray(signature)
     changed[place] ^= 1
     with pytest.raises(InvalidSignature):
-        header.algorithm.check(read_jwk(vector["jwk"]).public_key, bytes(changed), signed)
+        ALGORITHMS[header.alg].check(read_jwk(vector["jwk"]).public_key, bytes(changed), signed)
 
 
 @pytest.mark.parametrize("vector", SIGNED)
 def test_a_published_signature_does_not_hold_over_another_text(vector: dict[str, Any]) -> None:
     header, signature, signed = parts(vector)
     with pytest.raises(InvalidSignature):
-        header.algorithm.check(read_jwk(vector["jwk"]).public_key, signature, signed + b"A")
+        ALGORITHMS[header.alg].check(read_jwk(vector["jwk"]).public_key, signature, signed + b"A")
 
 
 @pytest.mark.parametrize("name", ["RFC 7515 A.2", "RFC 7515 A.3"])

@@ -8,7 +8,7 @@ import pytest
 
 from tokenward import Identity, Policy, entra
 from tokenward.errors import ClientNotAllowed
-from tokenward.token.claims import lacks_scopes
+from tokenward.token.caller import lacks_scopes
 
 ISS = "https://idp.example/"
 

@@ -22,7 +22,7 @@ from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.source import StaticSource
 from tokenward.memory import Memory
-from tokenward.walk import Walk
+from tokenward.walk import Search, Walk
 
 KEYS = "https://idp.example/keys"
 ODD_KEYS = {
@@ -318,7 +318,9 @@ def test_a_bad_signature_costs_one_verification_and_not_one_for_each_key(desk: A
     walk = Walk(Policy([rule]), {rule.issuer: StaticSource(Static(KeySet(keys)))}, Memory(), lambda: float(desk.now))
     pending = walk.begin(desk.token(signer="rsa-2", kid="kid-rsa").encode())
     assert not isinstance(pending, Identity)
-    assert desk.rejection(lambda: walk.conclude(pending, walk.keys_in_hand(pending) or ())).code == "signature_invalid"
+    found = walk.keys_in_hand(pending)
+    assert not isinstance(found, Search)
+    assert desk.rejection(lambda: walk.conclude(pending, found)).code == "signature_invalid"
     assert {kid: key.asked for kid, key in counted.items()} == {"kid-rsa": 1, "kid-rsa-2": 0}
 
 

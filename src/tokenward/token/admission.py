@@ -1,9 +1,13 @@
-"""The cheap gates before any key is looked for: issuer, tenant, algorithm, type.
+"""The cheap gates before any key is looked for: which rules the token falls under, and one table of what these say of its header.
 
 Nothing here is proved yet. An unverified claim may close the door, never open it, and the caller is not told which gate it was.
+A new check is a function and a row.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
 
 from tokenward.errors import (
     AlgorithmNotAllowed,
@@ -15,17 +19,22 @@ from tokenward.errors import (
     TokenRejected,
     TokenTypeNotAccepted,
 )
+from tokenward.identity import Claims
+from tokenward.issuer import Issuer
 from tokenward.policy import Policy, Route
 from tokenward.token.compact import Compact
 from tokenward.token.header import Header
+from tokenward.token.row import Row
+
+IssuerCheck: TypeAlias = Callable[[Issuer, Header], None]
 
 
 def admit(compact: Compact, policy: Policy) -> Route:
     """The rules that an opened token falls under, if it may fall under any. Raises TokenRejected."""
     try:
-        route = _route(compact, policy)
-        _require_algorithm(compact.header, route)
-        _require_type(compact.header, route)
+        route = route_of(compact.claims, policy)
+        for _, check in ISSUER_CHECKS:
+            check(route.issuer, compact.header)
     except TokenRejected as rejection:
         note_origin(rejection, compact)
         raise
@@ -37,20 +46,22 @@ def note_origin(error: AuthenticationError, compact: Compact) -> None:
     iss = compact.claims.get("iss")
     error.issuer = iss if isinstance(iss, str) else None
     error.kid = compact.header.kid
-    error.algorithm = compact.header.algorithm.name
+    error.algorithm = compact.header.alg
 
 
-def _route(compact: Compact, policy: Policy) -> Route:
-    iss = compact.claims.get("iss")
+def route_of(claims: Claims, policy: Policy) -> Route:
+    """The rules of the token's issuer, which `tid` must agree with.
+
+    Raises ClaimMissing, ClaimMalformed, IssuerNotTrusted or TenantNotAllowed.
+    """
+    iss = claims.get("iss")
     if type(iss) is not str:
         raise ClaimMissing("no iss", claim="iss") if iss is None else ClaimMalformed("iss is not a string", claim="iss")
     route = policy.route(iss)
     if route is None:
         raise _not_routed(iss, policy)
-    if route.tenant is not None and compact.claims.get("tid") != route.tenant:
-        raise TenantNotAllowed(
-            "tid is not the tenant of iss", claim="tid", expected=route.tenant, actual=compact.claims.get("tid")
-        )
+    if route.tenant is not None and claims.get("tid") != route.tenant:
+        raise TenantNotAllowed("tid is not the tenant of iss", claim="tid", expected=route.tenant, actual=claims.get("tid"))
     return route
 
 
@@ -62,15 +73,20 @@ def _not_routed(iss: str, policy: Policy) -> TokenRejected:
     return TenantNotAllowed("the tenant is not in the allow-list", claim="iss", expected=template.tenants, actual=iss)
 
 
-def _require_algorithm(header: Header, route: Route) -> None:
-    if header.algorithm.name not in route.issuer.algorithm_set:
-        raise AlgorithmNotAllowed(
-            "not in the issuer's list", claim="alg", expected=route.issuer.algorithms, actual=header.algorithm.name
-        )
+def check_algorithm(issuer: Issuer, header: Header) -> None:
+    """The issuer's list decides, and nothing but asymmetric signatures can be listed (RFC 8725 section 3.1)."""
+    if header.alg not in issuer.algorithm_set:
+        raise AlgorithmNotAllowed("not in the issuer's list", claim="alg", expected=issuer.algorithms, actual=header.alg)
 
 
-def _require_type(header: Header, route: Route) -> None:
-    if header.typ not in route.issuer.type_set:
-        raise TokenTypeNotAccepted(
-            "typ is not that of an access token", claim="typ", expected=sorted(route.issuer.type_set), actual=header.typ
-        )
+def check_type(issuer: Issuer, header: Header) -> None:
+    """`typ` is one of those that access tokens have (RFC 8725 section 3.11)."""
+    if header.typ not in issuer.type_set:
+        expected = sorted(issuer.type_set)
+        raise TokenTypeNotAccepted("typ is not that of an access token", claim="typ", expected=expected, actual=header.typ)
+
+
+ISSUER_CHECKS: tuple[Row[IssuerCheck], ...] = (
+    Row("algorithm", check_algorithm),
+    Row("type", check_type),
+)

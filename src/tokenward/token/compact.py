@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tokenward.errors import MalformedToken
 from tokenward.identity import Claims
-from tokenward.token.header import Header, read_header
+from tokenward.token.header import Header, judge_header, read_header
 from tokenward.token.strict import decode_base64url, parse_object
 
 REMEMBERED_HEADERS = 256
@@ -32,12 +32,12 @@ class Opener:
         self._headers: dict[bytes, Header] = {}
 
     def open(self, token: bytes) -> Compact:
-        """Split, decode and parse; raises MalformedToken, or what `read_header` raises."""
+        """Split, decode and parse; raises MalformedToken, or what `judge_header` raises."""
         signed, _, signature_text = token.rpartition(b".")
         header_text, _, claims_text = signed.partition(b".")
         if not header_text or b"." in claims_text:
             raise _wrong_shape(token)
-        header = self._headers.get(header_text) or read_header(header_text)
+        header = self._headers.get(header_text) or judge_header(read_header(header_text))
         try:
             claims_json = decode_base64url(claims_text)
             claims = parse_object(claims_json)
@@ -60,4 +60,4 @@ def _wrong_shape(token: bytes) -> MalformedToken:
 
 
 def _undecodable(exc: ValueError, header: Header) -> MalformedToken:
-    return MalformedToken(f"the claims or the signature are {exc}", kid=header.kid, algorithm=header.algorithm.name)
+    return MalformedToken(f"the claims or the signature are {exc}", kid=header.kid, algorithm=header.alg)

@@ -1,11 +1,18 @@
-"""The JOSE header of a token: what it says of its algorithm, key and type (RFC 7515 section 4)."""
+"""The JOSE header of a token: what it says of its algorithm, key and type (RFC 7515 section 4), and one table of checks on it.
+
+These checks hold whoever the issuer is, and are judged before the claims are opened: what a critical extension does to the
+rest of a token, nobody here knows. What an issuer's rules say of a header is judged in `admission`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from tokenward.errors import AlgorithmNotAllowed, CriticalHeaderUnsupported, MalformedToken, TokenTypeNotAccepted
-from tokenward.token.algorithms import ALGORITHMS, Algorithm
+from tokenward.errors import AlgorithmNotAllowed, CriticalHeaderUnsupported, MalformedToken, TokenRejected, TokenTypeNotAccepted
+from tokenward.token.algorithms import ALGORITHMS
+from tokenward.token.row import Row
 from tokenward.token.strict import decode_base64url, parse_unique_object
 
 MAX_HEADER_CHARS = 8 * 1024
@@ -16,11 +23,19 @@ MAX_KID_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`typ` is lower case and without its `application/` prefix (RFC 7515 section 4.1.9); absent is ""."""
+    """What a header says, of the right JSON types; nothing of it is judged yet.
 
-    algorithm: Algorithm
+    alg     to the letter; it may be anything
+    typ     lower case and without its `application/` prefix (RFC 7515 section 4.1.9); absent is ""
+    crit    whether it demands an extension: `crit` or `b64` (RFC 7515 section 4.1.11, RFC 7797)
+    nonce   whether it holds a nonce, as Microsoft Graph's tokens do
+    """
+
+    alg: str
     kid: str | None
     typ: str
+    crit: bool
+    nonce: bool
 
 
 def read_header(segment: bytes) -> Header:
@@ -29,7 +44,7 @@ def read_header(segment: bytes) -> Header:
     Ignored with them, on purpose: `jku`, `x5u`, `jwk` and `x5c`, by which a token would bring its own key
     (RFC 8725 section 3.10).
 
-    Raises MalformedToken, CriticalHeaderUnsupported, AlgorithmNotAllowed or TokenTypeNotAccepted.
+    Raises MalformedToken.
     """
     if len(segment) > MAX_HEADER_CHARS:
         raise MalformedToken("the header is too long")
@@ -37,31 +52,62 @@ def read_header(segment: bytes) -> Header:
         members = parse_unique_object(decode_base64url(segment))
     except ValueError as exc:
         raise MalformedToken(f"the header is {exc}") from None
-    if "crit" in members or "b64" in members:
+    return Header(
+        _text(members, "alg"),
+        _kid(members["kid"]) if "kid" in members else None,
+        _text(members, "typ").lower().removeprefix("application/") if "typ" in members else "",
+        "crit" in members or "b64" in members,
+        members.get("nonce") is not None,
+    )
+
+
+HeaderCheck: TypeAlias = Callable[[Header], None]
+
+
+def judge_header(header: Header) -> Header:
+    """The header, if it passes every check. Raises TokenRejected."""
+    try:
+        for _, check in HEADER_CHECKS:
+            check(header)
+    except TokenRejected as rejection:
+        rejection.kid, rejection.algorithm = header.kid, header.alg if header.alg in ALGORITHMS else None
+        raise
+    return header
+
+
+def check_extensions(header: Header) -> None:
+    """No extension that must be understood: we understand none."""
+    if header.crit:
         raise CriticalHeaderUnsupported("the header holds crit or b64")
-    kid = _kid(members["kid"]) if "kid" in members else None
-    algorithm = _algorithm(members.get("alg"), kid)
-    if members.get("nonce") is not None:
-        raise TokenTypeNotAccepted("a nonce in the header", claim="nonce header", kid=kid, algorithm=algorithm.name)
-    return Header(algorithm, kid, _typ(members["typ"]) if "typ" in members else "")
+
+
+def check_asymmetric(header: Header) -> None:
+    """`none` and HS* prove nothing to whom the keys are public, and no issuer's rules can allow them (RFC 8725 section 2.1)."""
+    if header.alg not in ALGORITHMS:
+        raise AlgorithmNotAllowed("not an asymmetric signature algorithm", claim="alg", actual=header.alg)
+
+
+def check_nonce(header: Header) -> None:
+    """Microsoft Graph signs a hash of the nonce, so that nobody but Graph can verify its tokens."""
+    if header.nonce:
+        raise TokenTypeNotAccepted("a nonce in the header", claim="nonce header")
+
+
+HEADER_CHECKS: tuple[Row[HeaderCheck], ...] = (
+    Row("extensions", check_extensions),
+    Row("asymmetric", check_asymmetric),
+    Row("nonce", check_nonce),
+)
+
+
+def _text(members: dict[str, object], name: str) -> str:
+    value = members.get(name)
+    if type(value) is not str:
+        raise MalformedToken(f"the header's {name} is not a string")
+    return value
 
 
 def _kid(value: object) -> str:
     if type(value) is not str or not 1 <= len(value) <= MAX_KID_CHARS:
         raise MalformedToken(f"the header's kid is not a string of 1 to {MAX_KID_CHARS} characters")
     return value
-
-
-def _algorithm(value: object, kid: str | None) -> Algorithm:
-    if type(value) is not str:
-        raise MalformedToken("the header's alg is not a string")
-    algorithm = ALGORITHMS.get(value)
-    if algorithm is None:
-        raise AlgorithmNotAllowed("not an asymmetric signature algorithm", claim="alg", actual=value, kid=kid)
-    return algorithm
-
-
-def _typ(value: object) -> str:
-    if type(value) is not str:
-        raise MalformedToken("the header's typ is not a string")
-    return value.lower().removeprefix("application/")
