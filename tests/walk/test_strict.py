@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenward.token.strict import decode_base64url, parse_object, parse_unique_object
+from tokenward.token.strict import MAX_DEPTH, MAX_PARTS, decode_base64url, parse_object, parse_unique_object
 
 Parse = Callable[[bytes], dict[str, object]]
 
@@ -57,6 +57,18 @@ def test_base64url_has_one_form_only(text: bytes) -> None:
         decode_base64url(text)
 
 
+def test_nesting_and_parts_are_bounded_each_on_its_own() -> None:
+    deepest = b'{"a":' + b"[" * (MAX_DEPTH - 1) + b"]" * (MAX_DEPTH - 1) + b"}"
+    assert parse_object(deepest)
+    with pytest.raises(ValueError, match="nested too deep"):
+        parse_object(b'{"a":[' + deepest[5:-1] + b"]}")
+    most = b'{"a":[' + b"0," * (MAX_PARTS - 2) + b"0]}"
+    assert parse_object(most)
+    with pytest.raises(ValueError, match="too many parts"):
+        parse_object(most.replace(b"[0", b"[0,0"))
+    assert parse_object(most.replace(b"[0", b"[0,0"), most=None)
+
+
 @pytest.mark.parametrize("parse", [parse_object, parse_unique_object])
 @pytest.mark.parametrize(
     "document",
@@ -97,7 +109,7 @@ def test_base64url_has_one_form_only(text: bytes) -> None:
     ],
 )
 def test_only_strict_json_objects_are_read(parse: Parse, document: bytes) -> None:
-    with pytest.raises(ValueError, match=r"^(not JSON|not a JSON object|nested too deep)$"):
+    with pytest.raises(ValueError, match=r"^(not JSON|not a JSON object|nested too deep|made of too many parts)$"):
         parse(document)
 
 

@@ -17,6 +17,8 @@ from tokenward.token.strict import decode_base64url, parse_unique_object
 
 MAX_HEADER_CHARS = 8 * 1024
 """Of base64url. Headers are 100 to 300 characters; one with a chain of certificates (x5c) is 6,000."""
+MAX_HEADER_PARTS = 256
+"""Brackets and commas; headers have five to ten, and one with a key (jwk) and a chain of certificates has thirty."""
 MAX_KID_CHARS = 200
 """Entra's are 27-43 characters, Databricks' 64; AWS and Google stay below 100."""
 
@@ -49,7 +51,7 @@ def read_header(segment: bytes) -> Header:
     if len(segment) > MAX_HEADER_CHARS:
         raise MalformedToken("the header is too long")
     try:
-        members = parse_unique_object(decode_base64url(segment))
+        members = parse_unique_object(decode_base64url(segment), most=MAX_HEADER_PARTS)
     except ValueError as exc:
         raise MalformedToken(f"the header is {exc}") from None
     return Header(

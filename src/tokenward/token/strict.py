@@ -6,13 +6,15 @@ msgspec does the byte work, because a token is mostly base64 and JSON: it decode
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 
 import msgspec
 
 MAX_DEPTH = 64
 """Levels of nesting; tokens and key sets have two to four. Without a limit of our own the caller's stack would decide."""
+MAX_PARTS = 2048
+"""Brackets and commas of a token's claims. Short roles are one for 8 bytes, so 1,500 in the longest token of the default limit; empty
+lists and short floats, at one for 2 to 4 bytes, would cost more than a millisecond."""
 
 _PADDING = ("", "", "==", "=")
 _LAST = ("", "", "AQgw", "AEIMQUYcgkosw048")
@@ -22,7 +24,7 @@ _LAST = ("", "", "AQgw", "AEIMQUYcgkosw048")
 def _finite(number: str) -> float:
     """msgspec's own reading of extreme numbers takes a hundred times as long as Python's."""
     value = float(number)
-    if not math.isfinite(value):
+    if value - value:  # infinite: the difference is not a number, and so true
         raise ValueError
     return value
 
@@ -47,19 +49,22 @@ def decode_base64url(segment: bytes) -> bytes:
         raise ValueError("not base64url") from None
 
 
-def parse_object(document: bytes) -> dict[str, object]:
+def parse_object(document: bytes, *, most: int | None = MAX_PARTS) -> dict[str, object]:
     """Parse one JSON object; of members with the same name the last counts (RFC 7519 section 4).
 
-    NaN, Infinity, numbers too large for a double, lone surrogates, a byte order mark, invalid UTF-8 and nesting beyond
-    MAX_DEPTH raise ValueError, whose message holds nothing of the document.
+    NaN, Infinity, numbers too large for a double, lone surrogates, a byte order mark, invalid UTF-8, nesting beyond
+    MAX_DEPTH and more than `most` opening brackets and commas raise ValueError, whose message holds nothing of the document.
     """
+    brackets = document.count(b"{") + document.count(b"[")
+    if most is not None and brackets + document.count(b",") > most:
+        raise ValueError("made of too many parts")
     try:
         value = _decode_json(document)
     except (ValueError, msgspec.MsgspecError, RecursionError):
         raise ValueError("not JSON") from None
     if type(value) is not dict:
         raise ValueError("not a JSON object")
-    if document.count(b"{") + document.count(b"[") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+    if brackets > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
         raise ValueError("nested too deep")
     return value
 
@@ -85,9 +90,9 @@ def _items(outer: object) -> Iterable[object]:
     return outer if isinstance(outer, list) else ()
 
 
-def parse_unique_object(document: bytes) -> dict[str, object]:
-    """Parse one JSON object in which, at every level, no member is named twice; raises ValueError otherwise."""
-    value = parse_object(document)
+def parse_unique_object(document: bytes, *, most: int | None = MAX_PARTS) -> dict[str, object]:
+    """As `parse_object`, and at every level no member is named twice; raises ValueError otherwise."""
+    value = parse_object(document, most=most)
     if not _written_back_the_same(value, document):
         _refuse_duplicates(document)
     return value
