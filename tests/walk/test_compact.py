@@ -118,3 +118,11 @@ def test_a_refused_token_leaves_no_header_behind(desk: Any) -> None:
     assert desk.verdicts(verifier, [forged, forged]) == {"signature_invalid"}
     assert desk.verdict(verifier, genuine) == "accepted"
     assert desk.verdict(verifier, forged) == "signature_invalid"
+
+
+def test_claims_of_very_many_small_parts_are_malformed_and_what_tokens_hold_is_not(desk: Any) -> None:
+    verifier = desk.verifier(policy=Policy([desk.rule()], max_token_bytes=1024 * 1024))
+    assert desk.verdict(verifier, desk.token(desk.claims(x=[[]] * 4000))) == "malformed_token"
+    assert desk.verdict(verifier, desk.token(desk.claims(x=[1.5] * 4000))) == "malformed_token"
+    by_client = {f"client-{number}": {"roles": ["view"]} for number in range(2000)}
+    assert desk.verdict(verifier, desk.token(desk.claims(resource_access=by_client, roles=["Reader"] * 4000))) == "accepted"

@@ -12,9 +12,6 @@ import msgspec
 
 MAX_DEPTH = 64
 """Levels of nesting; tokens and key sets have two to four. Without a limit of our own the caller's stack would decide."""
-MAX_PARTS = 2048
-"""Brackets and commas of a token's claims. Short roles are one for 8 bytes, so 1,500 in the longest token of the default limit; empty
-lists and short floats, at one for 2 to 4 bytes, would cost more than a millisecond."""
 
 _PADDING = ("", "", "==", "=")
 _LAST = ("", "", "AQgw", "AEIMQUYcgkosw048")
@@ -49,7 +46,7 @@ def decode_base64url(segment: bytes) -> bytes:
         raise ValueError("not base64url") from None
 
 
-def parse_object(document: bytes, *, most: int | None = MAX_PARTS) -> dict[str, object]:
+def parse_object(document: bytes, *, most: int | None = None) -> dict[str, object]:
     """Parse one JSON object; of members with the same name the last counts (RFC 7519 section 4).
 
     NaN, Infinity, numbers too large for a double, lone surrogates, a byte order mark, invalid UTF-8, nesting beyond
@@ -90,7 +87,7 @@ def _items(outer: object) -> Iterable[object]:
     return outer if isinstance(outer, list) else ()
 
 
-def parse_unique_object(document: bytes, *, most: int | None = MAX_PARTS) -> dict[str, object]:
+def parse_unique_object(document: bytes, *, most: int | None = None) -> dict[str, object]:
     """As `parse_object`, and at every level no member is named twice; raises ValueError otherwise."""
     value = parse_object(document, most=most)
     if not _written_back_the_same(value, document):
