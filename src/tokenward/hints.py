@@ -7,6 +7,8 @@ import re
 GRAPH_AUDIENCES = frozenset({"00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com"})
 """Microsoft Graph, as an app id and as a URI; its tokens cannot be verified by anyone else."""
 
+_V1_ISSUER = re.compile(r"https://sts\.[a-z.]+/[0-9a-f{}-]+(tenantid})?/$")
+_V2_ISSUER = re.compile(r"https://login\.[a-z.]+/[0-9a-f{}-]+(tenantid})?/v2\.0$")
 _ENTRA_AUDIENCE = re.compile(r"api://|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 _HINTS = {
@@ -62,6 +64,8 @@ def hint_for(code: str, claim: str | None, expected: object, actual: object) -> 
         return f"This is a Microsoft Graph token; have the client ask for this API's scope instead, such as {_scope(expected)}."
     if code == "audience_not_accepted" and _is_entra(expected):
         return f"{_HINTS[code]} An Entra client asks for the scope {_scope(expected)}."
+    if code == "issuer_not_trusted" and (version := _version_left_out(expected, actual)):
+        return f"This is a token of version {version}, which the policy's versions leave out; list {version!r} there, if you mean to."
     if code == "algorithm_not_allowed" and (actual == "none" or str(actual).startswith("HS")):
         return "An unsigned or secret-signed token (none, HS*) is a known attack; no genuine access token looks like that."
     return _HINTS_BY_CLAIM.get((code, claim or ""), _HINTS.get(code, "See the reason; this code is not one of tokenward's."))
@@ -70,6 +74,15 @@ def hint_for(code: str, claim: str | None, expected: object, actual: object) -> 
 def _mentions_graph(actual: object) -> bool:
     values = actual if isinstance(actual, list) else [actual]
     return any(isinstance(value, str) and value.rstrip("/") in GRAPH_AUDIENCES for value in values)
+
+
+def _version_left_out(expected: object, actual: object) -> str | None:
+    """Whether all issuers of the policy are Entra's of one version, and the token is of the other."""
+    issuers = [str(issuer) for issuer in expected] if isinstance(expected, (list, tuple)) else []
+    for version, own, others in (("2.0", _V2_ISSUER, _V1_ISSUER), ("1.0", _V1_ISSUER, _V2_ISSUER)):
+        if own.match(str(actual)[:200]) and issuers and all(others.match(issuer) for issuer in issuers):
+            return version
+    return None
 
 
 def _is_entra(expected: object) -> bool:

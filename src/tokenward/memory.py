@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tokenward.errors import PolicyError
 from tokenward.forks import on_fork
-from tokenward.identity import Identity
+from tokenward.identity import Claims, Identity
 from tokenward.keys.jwk import Key
 from tokenward.keys.source import Source
 from tokenward.token.header import Header
@@ -29,6 +29,8 @@ WORD_BYTES = 128
 MAX_WEIGHT = 64 * 1024
 """Bytes. Heavier tokens are not remembered: claims of 12 KiB, which is the default limit of a token, with 400 roles."""
 MAX_SIZE = 1_000_000
+NO_CLAIMS: Claims = {}
+"""What a remembered identity holds instead of claims: one dict for all, which nobody is ever given."""
 
 
 @dataclass(slots=True, repr=False)

@@ -17,7 +17,7 @@ from tokenward.identity import Identity, client_of
 from tokenward.keys.freshness import Unavailable, Unknown, Use
 from tokenward.keys.jwk import Key
 from tokenward.keys.source import Clock, KeySource, Source
-from tokenward.memory import Memory, Remembered, digest_of
+from tokenward.memory import NO_CLAIMS, Memory, Remembered, digest_of
 from tokenward.policy import Policy, Route
 from tokenward.token.admission import admit, note_origin
 from tokenward.token.caller import caller_checks_of, identity_of
@@ -160,7 +160,7 @@ class Walk:
         self._opener.remember_header(compact)
         if self._memory.is_on:
             opens, closes = window(pending.route.issuer, compact.claims)
-            kept = identity.with_claims({})
+            kept = identity.with_claims(NO_CLAIMS)
             entry = Remembered(source, compact.header, key, opens, closes, compact.claims_json, kept, source.cloud_instance_name)
             self._memory.remember(pending.digest, entry)
 

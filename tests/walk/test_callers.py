@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tokenward import Identity, Policy, entra
-from tokenward.errors import ClientNotAllowed
+from tokenward.errors import ClientNotAllowed, TokenRejected
 from tokenward.token.caller import lacks_scopes
 
 ISS = "https://idp.example/"
@@ -146,3 +146,36 @@ def test_a_services_own_check_runs_last_and_for_every_request(desk: Any) -> None
     assert len(seen) == 3
     assert desk.verdict(verifier, desk.token(desk.claims(aud="other"))) == "audience_not_accepted"
     assert len(seen) == 3
+
+
+def test_a_refusal_of_a_remembered_token_says_as_much_as_that_of_a_new_one(desk: Any) -> None:
+    answers = iter([True, False, True])
+
+    def refuse_when_told(identity: Identity) -> None:
+        if next(answers):
+            raise ClientNotAllowed("told to")
+
+    verifier = desk.verifier(policy=Policy([desk.rule()], checks=[refuse_when_told]))
+    token = desk.token(desk.claims(azp="client-1"))
+    first = desk.rejection(lambda: verifier.verify(token))
+    assert desk.verdict(verifier, token) == "accepted"
+    again = desk.rejection(lambda: verifier.verify(token))
+    said = [
+        (error.kid, error.algorithm, error.issuer, error.client, error.key_age, error.signature_held) for error in (first, again)
+    ]
+    assert said == [("kid-rsa", "RS256", ISS, "client-1", None, True)] * 2
+
+
+def test_the_cause_of_a_services_own_refusal_is_kept(desk: Any) -> None:
+    def refuse_because(identity: Identity) -> None:
+        raise ClientNotAllowed("not in the list") from KeyError("list")
+
+    def refuse_without_a_code(identity: Identity) -> None:
+        raise TokenRejected("because")
+
+    refused = desk.rejection(lambda: desk.verifier(policy=Policy([desk.rule()], checks=[refuse_because])).verify(desk.token()))
+    assert isinstance(refused.__cause__, KeyError)
+    bare = desk.rejection(
+        lambda: desk.verifier(policy=Policy([desk.rule()], checks=[refuse_without_a_code])).verify(desk.token())
+    )
+    assert (bare.code, bare.reason, type(bare.__cause__)) == ("client_not_allowed", "because", TokenRejected)

@@ -240,11 +240,11 @@ GUID = "it is not a GUID"
 @pytest.mark.parametrize(
     ("make", "field", "problem", "fix"),
     [
-        pytest.param(lambda: databricks(""), "tenant", "plain, non-empty", "<tenant id>", id="an empty tenant"),
+        pytest.param(lambda: databricks(""), "tenant", GUID, "Directory (tenant) ID", id="an empty tenant"),
         pytest.param(lambda: databricks("any"), "tenant", GUID, "Directory (tenant) ID", id="any tenant at Databricks"),
         pytest.param(lambda: databricks("contoso.com"), "tenant", GUID, "Directory (tenant) ID", id="a domain name"),
         pytest.param(lambda: databricks("common"), "tenant", GUID, "Directory (tenant) ID", id="common"),
-        pytest.param(lambda: databricks([TENANT]), "tenant", "plain, non-empty", "<tenant id>", id="a list"),
+        pytest.param(lambda: databricks([TENANT]), "tenant", GUID, "Directory (tenant) ID", id="a list"),
         pytest.param(lambda: databricks(TENANT, versions=[]), "versions", "empty", "Name at least one", id="no versions"),
         pytest.param(lambda: databricks(TENANT, versions=["3.0"]), "versions", "'3.0'", "Take one", id="an unheard-of version"),
         pytest.param(lambda: databricks(TENANT, versions="1.0"), "versions", "not a list", "1.0", id="a version for a list"),
@@ -261,7 +261,7 @@ GUID = "it is not a GUID"
         pytest.param(
             lambda: api(API, [TENANT], kinds=["app"], required_scopes=["s"]),
             "required_scopes",
-            "only apps may call",
+            "no users may call",
             "required_roles",
             id="scopes of apps",
         ),

@@ -65,3 +65,26 @@ def test_no_hint_repeats_what_a_stranger_wrote(desk: Any) -> None:
     verifier = desk.verifier(desk.rule(required_values={"ver": "1"}, clients=["x"]))
     for change in changed:
         assert canary not in desk.rejection(lambda change=change: verifier.verify(desk.token(desk.claims(**change)))).hint
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "words"),
+    [
+        pytest.param(
+            ["https://sts.windows.net/{tenantid}/"], "https://login.microsoftonline.com/TID/v2.0", "'2.0'", id="v2 to v1"
+        ),
+        pytest.param(
+            ["https://sts.chinacloudapi.cn/TID/"], "https://login.partner.microsoftonline.cn/TID/v2.0", "'2.0'", id="China"
+        ),
+        pytest.param(["https://login.microsoftonline.us/TID/v2.0"], "https://sts.windows.net/TID/", "'1.0'", id="v1 to v2"),
+        pytest.param(["https://sts.windows.net/TID/"], "https://sts.windows.net/TID/x", "to the letter", id="neither"),
+        pytest.param(["https://idp.example/"], "https://sts.windows.net/TID/", "to the letter", id="not Entra's policy"),
+    ],
+)
+def test_a_version_that_the_policy_leaves_out_is_named(expected: list[str], actual: str, words: str) -> None:
+    tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+    hint = hint_for(
+        "issuer_not_trusted", "iss", [name.replace("TID", tenant) for name in expected], actual.replace("TID", tenant)
+    )
+    assert words in hint
+    assert tenant not in hint

@@ -320,6 +320,22 @@ def test_four_thousand_remembered_tokens_fit_in_twelve_megabytes(desk: Any) -> N
     assert used <= 12e6
 
 
+def test_tokens_of_very_many_roles_stay_within_the_bytes_too(desk: Any) -> None:
+    place = Place(desk)
+    roles = [f"role-{number}" for number in range(300)]
+    tokens = [desk.token(desk.claims(roles=[f"{role}-{number}" for role in roles]), signature=b"x") for number in range(300)]
+    key = (place.source.in_hand("kid-rsa", place.now) or ())[0]
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for token in tokens:
+        _remember_as_verified(place, token, key)
+    used = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    print(f"{len(place.memory)} tokens with {len(roles)} roles: {used / 1e6:.1f} MB")
+    assert 100 < len(place.memory) < 300
+    assert used <= MAX_REMEMBERED_BYTES * 1.25
+
+
 def _remember_as_verified(place: Place, token: str, key: Any) -> None:
     """What the walk does once the signature held; computing 4,096 signatures would only make the test slow."""
     step = place.walk.begin(token.encode())

@@ -145,3 +145,11 @@ def test_static_keys_never_age_and_are_never_fetched(desk: Any) -> None:
     assert verifier.warm_up(0.0) is True
     error = desk.rejection(lambda: verifier.verify(desk.token(desk.claims(exp=1))))
     assert error.key_age is None
+
+
+@pytest.mark.parametrize("text", ["Bearer {}", "bearer {}", b"BEARER x"])
+def test_a_whole_header_value_passed_to_verify_says_what_to_call_instead(desk: Any, text: str | bytes) -> None:
+    value = text.format(desk.token()) if isinstance(text, str) else text
+    refused = desk.rejection(lambda: desk.verifier().verify(value))
+    assert refused.code == "malformed_token"
+    assert "authenticate()" in refused.hint
