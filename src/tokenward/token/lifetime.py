@@ -23,7 +23,7 @@ _NUMBERS = (int, float)
 """JSON numbers; not bool, whose type is its own (RFC 7519 section 2)."""
 
 
-def check_dates(issuer: Issuer, claims: Claims) -> None:  # noqa: ARG001  # a rule of RFC 7519, whoever the issuer is
+def check_dates(issuer: Issuer, claims: Claims) -> None:
     """exp, nbf and iat are numbers, if they are there. The parser has refused NaN, Infinity and what overflows."""
     for name in ("exp", "nbf", "iat"):
         date = claims.get(name)
