@@ -29,6 +29,8 @@ from tokenward.walk import Search, Walk
 
 WARM_UP_TIMEOUT = 10.0
 """Seconds that a start waits for keys; a service must start without its identity provider."""
+REFRESH_TIMEOUT = 15.0
+"""Seconds that an operator waits: for one fetch under way, and for his own."""
 
 
 class _Verifier:
@@ -117,6 +119,13 @@ class Verifier(_Verifier):
         """Fetch keys now; True if every issuer has usable ones within `timeout` seconds."""
         return self._driver.warm_up(timeout)
 
+    def refresh(self, timeout: float = REFRESH_TIMEOUT) -> bool:
+        """Fetch keys again now, as an operator may wish; True if every issuer's came within `timeout` seconds.
+
+        It does not drop the keys in hand, and starts no second fetch beside one that is under way or began a moment ago.
+        """
+        return self._driver.refresh(timeout)
+
     def close(self) -> None:
         """Stop refreshing in the background. Verifying still works."""
         self._driver.close()
@@ -167,6 +176,10 @@ class AsyncVerifier(_Verifier):
     async def warm_up(self, timeout: float = WARM_UP_TIMEOUT) -> bool:
         """As Verifier.warm_up."""
         return await self._driver.warm_up(timeout)
+
+    async def refresh(self, timeout: float = REFRESH_TIMEOUT) -> bool:
+        """As Verifier.refresh."""
+        return await self._driver.refresh(timeout)
 
     @asynccontextmanager
     async def running(self, *, warm_up: float = WARM_UP_TIMEOUT) -> AsyncIterator[AsyncVerifier]:

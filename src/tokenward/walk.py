@@ -14,7 +14,7 @@ from typing import TypeVar, assert_never
 
 from tokenward.errors import AuthenticationError, ClientNotAllowed, KeysUnavailable, MalformedToken, TokenRejected, TokenTooLarge
 from tokenward.identity import Identity, client_of
-from tokenward.keys.freshness import Unavailable, Unknown, Use
+from tokenward.keys.decision import Answer, Unavailable, Unknown, Use
 from tokenward.keys.jwk import Key
 from tokenward.keys.source import Clock, KeySource, Source
 from tokenward.memory import NO_CLAIMS, Memory, Remembered, digest_of
@@ -89,7 +89,7 @@ class Walk:
             raise
         return Search(source, kid)
 
-    def keys_of(self, pending: Pending, decision: Use | Unknown | Unavailable) -> Sequence[Key]:
+    def keys_of(self, pending: Pending, decision: Answer) -> Sequence[Key]:
         """What a driver came back with; no keys means that there are none, for sure. Raises KeysUnavailable."""
         match decision:
             case Use(keys):

@@ -20,15 +20,14 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tokenward.keys import aio, threads
+from tokenward.keys.decision import Answer
 from tokenward.keys.events import Observer
-from tokenward.keys.freshness import Unavailable, Unknown, Use
 from tokenward.keys.location import JwksUri, Remote
 from tokenward.keys.port import FetchRequest, FetchResponse
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.source import KeySource
 
 KEYS_OF_THE_IDP = JwksUri("https://idp.example/keys")
-Answer = Use | Unknown | Unavailable
 Jwk = dict[str, object]
 
 
@@ -172,7 +171,8 @@ class ThreadWorld:
     executor: ThreadPoolExecutor
     kind: Literal["threads"] = "threads"
     crowd: int = 50
-    most_waiting: int = threads.MAX_WAITING_THREADS
+    most_waiting: int = threads.MAX_WAITING
+    most_waiting_beside_keys: int = threads.MAX_WAITING_BESIDE_KEYS
 
     def driver(self, *sources: KeySource) -> threads.ThreadDriver:
         return threads.ThreadDriver(sources, self.issuer.fetch)
@@ -186,6 +186,9 @@ class ThreadWorld:
     def warm_up(self, driver: threads.ThreadDriver, timeout: float) -> Future[bool]:
         return self.executor.submit(driver.warm_up, timeout)
 
+    def refresh(self, driver: threads.ThreadDriver, timeout: float) -> Future[bool]:
+        return self.executor.submit(driver.refresh, timeout)
+
 
 @dataclass
 class LoopWorld:
@@ -195,7 +198,8 @@ class LoopWorld:
     portal: BlockingPortal
     kind: Literal["asyncio", "trio"]
     crowd: int = 500
-    most_waiting: int = aio.MAX_WAITING_TASKS
+    most_waiting: int = aio.MAX_WAITING
+    most_waiting_beside_keys: int = aio.MAX_WAITING
 
     def driver(self, *sources: KeySource) -> aio.AsyncDriver:
         return aio.AsyncDriver(sources, self.issuer.fetch_async)
@@ -208,6 +212,9 @@ class LoopWorld:
 
     def warm_up(self, driver: aio.AsyncDriver, timeout: float) -> Future[bool]:
         return self.portal.start_task_soon(driver.warm_up, timeout)
+
+    def refresh(self, driver: aio.AsyncDriver, timeout: float) -> Future[bool]:
+        return self.portal.start_task_soon(driver.refresh, timeout)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from anyio.from_thread import start_blocking_portal
 
 from tokenward.keys import aio, loops, threads
 from tokenward.keys.aio import AsyncDriver
-from tokenward.keys.freshness import Lease, Unavailable, Use
+from tokenward.keys.decision import Lease, Unavailable, Use
 from tokenward.keys.location import Discovery
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.source import KeySource
@@ -340,7 +340,7 @@ def test_a_ticker_that_another_replaced_ends(
 
 FORKED = """
     import base64, json, os, sys, threading
-    from tokenward.keys.freshness import Use
+    from tokenward.keys.decision import Use
     from tokenward.keys.location import JwksUri
     from tokenward.keys.port import FetchResponse
     from tokenward.keys.rhythm import Rhythm

@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextvars
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tokenward.keys.freshness import Unavailable, Unknown, Use
+from tokenward.keys.decision import Unavailable, Unknown, Use
+from tokenward.keys.events import KeysAwaited, KeysRefreshed, KeysRefreshFailed
 from tokenward.keys.port import FetchFailed
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.source import KeySource
+from tokenward.keys.threads import MAX_WAITING_BESIDE_KEYS, ThreadDriver
 
 MakeSource = Callable[..., KeySource]
 Eventually = Callable[[Callable[[], bool]], None]
 World = Any  # ThreadWorld or LoopWorld of this folder's conftest, which share one shape
 
+PATIENT = Rhythm(max_wait=60.0, fetch_timeout=60.0)
 HURRIED = Rhythm(min_gap=0.01, backoff=0.01, backoff_max_empty=0.02)
 
 
@@ -133,12 +137,50 @@ def test_known_kids_serve_while_junk_fills_the_waiting_room(
     world.find(driver, source, "a")
     clock.pass_time(60)
     world.issuer.gate.clear()
-    junk = [world.submit(driver, source, f"junk-{number}") for number in range(world.most_waiting)]
-    eventually(lambda: source.status().waits == 1 + world.most_waiting)
+    junk = [world.submit(driver, source, f"junk-{number}") for number in range(world.most_waiting_beside_keys)]
+    eventually(lambda: source.status().waits == 1 + world.most_waiting_beside_keys)
     assert isinstance(world.find(driver, source, "a"), Use)
     assert world.find(driver, source, "another") == Unavailable(1.0)
     world.issuer.gate.set()
     assert {type(request.result(10)) for request in junk} == {Unknown}
+
+
+def test_junk_never_holds_up_a_known_caller_in_a_pool_of_four_threads(
+    make_source: MakeSource, clock: Any, issuer: Any, eventually: Eventually
+) -> None:
+    source = make_source(PATIENT)
+    driver = ThreadDriver([source], issuer.fetch)
+    driver.find(source, "a")
+    clock.pass_time(60)
+    issuer.gate.clear()
+    with ThreadPoolExecutor(4) as pool:
+        junk = [pool.submit(driver.find, source, f"junk-{number}") for number in range(200)]
+        begin = time.monotonic()
+        known = [pool.submit(driver.find, source, "a") for _ in range(20)]
+        assert all(isinstance(request.result(10), Use) for request in known)
+        waited = time.monotonic() - begin
+        eventually(lambda: sum(not request.done() for request in junk) == MAX_WAITING_BESIDE_KEYS)
+        issuer.gate.set()
+    driver.close()
+    assert waited < 2, "seconds, where a request may wait 60"
+    assert {type(request.result(10)) for request in junk} == {Unknown, Unavailable}
+
+
+def test_nobody_joins_a_fetch_that_hangs(world: World, source: KeySource, clock: Any, eventually: Eventually) -> None:
+    driver = world.driver(source)
+    world.find(driver, source, "a")
+    clock.pass_time(60)
+    world.issuer.gate.clear()
+    first = world.submit(driver, source, "x")
+    eventually(lambda: source.status().waits == 2)
+    clock.pass_time(source.rhythm.max_wait)
+    begin = time.monotonic()
+    assert world.find(driver, source, "y") == Unavailable(source.rhythm.lease - source.rhythm.max_wait)
+    assert isinstance(world.find(driver, source, "a"), Use)
+    assert time.monotonic() - begin < 2
+    assert source.status().waits == 2
+    world.issuer.gate.set()
+    assert first.result(10) == Unknown()
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------
@@ -295,3 +337,125 @@ def test_a_start_with_the_waiting_room_full_disturbs_nobody(
     before = time.monotonic()
     assert all(waiter.result(10) for waiter in (*waiting, *starting))
     assert time.monotonic() - before < 2
+
+
+@pytest.mark.parametrize("hanging", [True, False], ids=["the issuer hangs", "the issuer refuses"])
+def test_a_start_without_keys_is_told_once_for_each_source(world: World, make_source: MakeSource, hanging: bool) -> None:
+    events: list[Any] = []
+    sources = [make_source(observer=events.append), make_source(observer=events.append)]
+    world.issuer.error = OSError()
+    if hanging:
+        world.issuer.gate.clear()
+    assert not world.warm_up(world.driver(*sources), 0.1).result(10)
+    awaited = [event for event in events if isinstance(event, KeysAwaited)]
+    assert [event.source for event in awaited] == [source.name for source in sources]
+    assert all(0.1 <= event.seconds < 5 for event in awaited)
+
+
+def test_a_start_with_keys_tells_of_the_fetch_only(world: World, make_source: MakeSource) -> None:
+    events: list[Any] = []
+    assert world.warm_up(world.driver(make_source(observer=events.append)), 10.0).result(10)
+    assert [type(event) for event in events] == [KeysRefreshed]
+
+
+# -- an operator asks --------------------------------------------------------------------------------------------------
+
+
+def test_an_operators_refresh_fetches_every_source_now_and_past_caches(world: World, make_source: MakeSource, clock: Any) -> None:
+    sources = [make_source(), make_source()]
+    driver = world.driver(*sources)
+    world.warm_up(driver, 10.0).result(10)
+    clock.pass_time(60)
+    world.issuer.publish("n", "m")
+    assert world.refresh(driver, 10.0).result(10)
+    assert world.issuer.calls == 4
+    assert all(request.no_cache for request in world.issuer.asked[2:])
+    assert all(source.in_hand("n", clock.wall) for source in sources)
+
+
+def test_an_operators_refresh_of_an_empty_source_fetches_it(world: World, source: KeySource) -> None:
+    assert world.refresh(world.driver(source), 10.0).result(10)
+    assert source.ready
+
+
+def test_an_operators_refresh_without_sources_is_done(world: World) -> None:
+    assert world.refresh(world.driver(), 10.0).result(10)
+
+
+def test_an_operators_refresh_that_fails_says_so_is_not_repeated_and_leaves_the_keys(
+    world: World, make_source: MakeSource, clock: Any
+) -> None:
+    events: list[Any] = []
+    source = make_source(observer=events.append)
+    driver = world.driver(source)
+    world.warm_up(driver, 10.0).result(10)
+    clock.pass_time(60)
+    world.issuer.error = OSError()
+    assert not world.refresh(driver, 10.0).result(10)
+    assert world.issuer.calls == 2
+    assert isinstance(world.find(driver, source, "a"), Use)
+    assert [type(event) for event in events] == [KeysRefreshed, KeysRefreshFailed]
+    assert events[-1].why == "forced"
+
+
+def test_an_operators_refresh_ends_the_backoff(world: World, source: KeySource, clock: Any) -> None:
+    driver = world.driver(source)
+    world.warm_up(driver, 10.0).result(10)
+    clock.pass_time(2 * 3600)
+    lease = source.tick()
+    assert lease is not None
+    source.finish(lease, FetchFailed("status", retry_after=60.0))
+    clock.pass_time(1)
+    assert source.status().fetch == "backoff"
+    assert world.refresh(driver, 10.0).result(10)
+    assert source.status().keys == "fresh"
+
+
+def test_an_operators_refresh_waits_for_a_fetch_under_way_and_then_makes_its_own(
+    world: World, make_source: MakeSource, eventually: Eventually
+) -> None:
+    source = make_source(Rhythm(min_gap=0.01), real_time=True)
+    driver = world.driver(source)
+    world.issuer.gate.clear()
+    cold = world.submit(driver, source, "a")
+    eventually(lambda: world.issuer.calls == 1)
+    asked = world.refresh(driver, 10.0)
+    eventually(lambda: bool(source._watching))
+    world.issuer.gate.set()
+    assert asked.result(10)
+    assert isinstance(cold.result(10), Use)
+    assert world.issuer.calls == 2
+
+
+def test_an_operators_refresh_waits_out_the_gap_between_two_fetches(world: World, make_source: MakeSource) -> None:
+    source = make_source(Rhythm(min_gap=0.05), real_time=True)
+    driver = world.driver(source)
+    world.warm_up(driver, 10.0).result(10)
+    assert world.refresh(driver, 10.0).result(10)
+    assert world.issuer.calls == 2
+
+
+def test_an_operators_refresh_gives_up_after_its_time(world: World, source: KeySource, clock: Any) -> None:
+    driver = world.driver(source)
+    world.warm_up(driver, 10.0).result(10)
+    clock.pass_time(60)
+    world.issuer.gate.clear()
+    begin = time.monotonic()
+    assert not world.refresh(driver, 0.1).result(10)
+    assert time.monotonic() - begin < 5
+    assert isinstance(world.find(driver, source, "a"), Use)
+
+
+def test_operators_and_starts_take_no_requests_place(world: World, source: KeySource, clock: Any, eventually: Eventually) -> None:
+    driver = world.driver(source)
+    world.warm_up(driver, 10.0).result(10)
+    clock.pass_time(60)
+    world.issuer.gate.clear()
+    asked = [world.refresh(driver, 1.0) for _ in range(world.most_waiting_beside_keys)]
+    eventually(lambda: len(source._watching) == world.most_waiting_beside_keys)
+    waiting = [world.submit(driver, source, "n") for _ in range(world.most_waiting_beside_keys)]
+    eventually(lambda: source.status().waits == world.most_waiting_beside_keys)
+    world.issuer.publish("a", "n")
+    world.issuer.gate.set()
+    assert all(isinstance(request.result(10), Use) for request in waiting)
+    assert [request.result(10) for request in asked].count(True) == 1, "only one may fetch while the gap lasts"

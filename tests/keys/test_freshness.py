@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tokenward.keys.freshness import Decision, Freshness, Lease, Unavailable, Unknown, Use, Wait
+from tokenward.keys.decision import Decision, Lease, Unavailable, Unknown, Use, Wait
+from tokenward.keys.freshness import Freshness
 from tokenward.keys.keyset import KeySet, read_keyset
 from tokenward.keys.rhythm import Rhythm
 
@@ -18,9 +19,9 @@ MakeJwk = Callable[..., dict[str, object]]
 class Story:
     """A machine and its two clocks. Kids are letters; `"b'"` is kid b with other material."""
 
-    def __init__(self, okp_jwk: MakeJwk, seed: int = 1) -> None:
+    def __init__(self, okp_jwk: MakeJwk, seed: int = 1, rhythm: Rhythm | None = None) -> None:
         self.okp_jwk = okp_jwk
-        self.machine = Freshness(Rhythm(), random.Random(seed))
+        self.machine = Freshness(rhythm or Rhythm(), random.Random(seed))
         self.mono, self.wall = 1000.0, 1.7e9
         self.starts: list[float] = []
 
@@ -93,10 +94,47 @@ def test_the_first_request_starts_a_fetch_and_waits_for_it(story: Story) -> None
     assert decision.until == story.mono + story.machine.rhythm.max_wait
 
 
-def test_later_requests_wait_for_the_same_fetch_and_not_beyond_its_deadline(story: Story) -> None:
+def test_later_requests_wait_for_the_same_fetch(story: Story) -> None:
     lease = story.start("a")
-    decision = story.after(8.0).lookup("b")
-    assert decision == Wait(lease, lease.deadline, start=False)
+    assert story.after(4.0).lookup("b") == Wait(lease, story.mono + story.machine.rhythm.max_wait, start=False)
+
+
+def test_no_request_waits_beyond_the_deadline_of_the_fetch(okp_jwk: MakeJwk) -> None:
+    story = Story(okp_jwk, rhythm=Rhythm(max_wait=8.0))
+    lease = story.start("a")
+    assert story.after(7.0).lookup("b") == Wait(lease, lease.deadline, start=False)
+
+
+@pytest.mark.parametrize("may_wait", [pytest.param(True, id="who just came"), pytest.param(False, id="who has waited")])
+@pytest.mark.parametrize("keys", ["", "a"], ids=["without keys", "beside keys"])
+def test_nobody_joins_a_fetch_that_hangs(story: Story, keys: str, may_wait: bool) -> None:
+    if keys:
+        story.holding(keys).after(31)
+    lease = story.start("x")
+    assert isinstance(story.after(4.9).lookup("y"), Wait)
+    hanging = story.after(0.1).lookup("y", may_wait=may_wait)
+    assert hanging == Unavailable(lease.deadline - story.mono)
+    assert story.fetched(lease, "a y"), "the fetch itself may still succeed"
+    assert story.serves("y")
+
+
+def test_a_fetch_that_starts_a_moment_later_may_be_joined_a_moment_longer(story: Story) -> None:
+    story.holding("a").after(31)
+    assert story.fetched(story.start("x"), "a")
+    story.after(60)
+    refresh = story.machine.force(story.mono, story.wall)
+    assert refresh is not None
+    assert story.fetched(refresh, "a")
+    lease = story.after(0.5).start("x")
+    assert lease.start == story.mono + 0.5
+    assert isinstance(story.after(5.4).lookup("y"), Wait)
+    assert isinstance(story.after(0.1).lookup("y"), Unavailable)
+
+
+def test_a_kid_in_hand_serves_while_a_fetch_hangs(story: Story) -> None:
+    story.holding("a").after(31)
+    story.start("x")
+    assert isinstance(story.after(8.0).lookup("a"), Use)
 
 
 def test_a_request_that_has_waited_never_waits_or_starts_anything(story: Story) -> None:

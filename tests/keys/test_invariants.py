@@ -15,22 +15,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from tokenward.keys.freshness import (
-    NEVER,
-    NO_VIEW,
-    Decision,
-    Freshness,
-    Lease,
-    Snapshot,
-    Unavailable,
-    Unknown,
-    Use,
-    View,
-    Wait,
-)
+from tokenward.keys.decision import Decision, Lease, Unavailable, Unknown, Use, Wait
+from tokenward.keys.freshness import Freshness
 from tokenward.keys.jwk import Key
 from tokenward.keys.keyset import KeySet, read_keyset
 from tokenward.keys.rhythm import Rhythm
+from tokenward.keys.snapshot import NEVER, NO_VIEW, Snapshot, View
 
 Read = Callable[[Mapping[str, object]], KeySet]
 RHYTHM = Rhythm()
@@ -245,6 +235,8 @@ class Trace:
     # -- the rules -------------------------------------------------------------------------------------------------
 
     def check_decision(self, kid: str | None, decision: Decision) -> None:
+        lease = self.machine.lease
+        require(lease is None or self.mono < lease.deadline, "I8: a lease outlives its deadline")
         expected = self.account.usable(kid, self.mono, self.wall)
         if expected is not None:
             require(isinstance(decision, Use), "I1: a usable key is in hand, and the request does not get it")
@@ -266,6 +258,7 @@ class Trace:
     def check_wait(self, kid: str | None, wait: Wait) -> None:
         require(self.mono < wait.lease.deadline and wait.until <= wait.lease.deadline, "I8: a wait for a dead lease")
         require(self.mono < wait.until <= self.mono + RHYTHM.max_wait, "I6: a wait that is too long")
+        require(self.mono < wait.lease.start + RHYTHM.max_wait, "I6: a wait for a fetch that hangs")
         if wait.start:
             self.note(wait.lease)
         again = self.machine.lookup(kid, self.mono, self.wall, may_wait=False)
@@ -417,10 +410,15 @@ class CooldownDoesNotGrow(Freshness):
 
 class VanishedKeysGoAtOnce(Freshness):
     def _snapshot(
-        self, keyset: KeySet, mono: float, wall: float, max_age: float | None, cloud_instance_name: str | None
+        self, lease: Lease, keyset: KeySet, mono: float, wall: float, max_age: float | None, cloud_instance_name: str | None
     ) -> Snapshot:
         self.snapshot = None
-        return super()._snapshot(keyset, mono, wall, max_age, cloud_instance_name)
+        return super()._snapshot(lease, keyset, mono, wall, max_age, cloud_instance_name)
+
+
+class HangingFetchesAreJoined(Freshness):
+    def _under_way(self, lease: Lease, mono: float, *, may_wait: bool) -> Decision:
+        return self._wait(lease, mono, start=False) if may_wait else Unavailable(self.rhythm.min_gap)
 
 
 class NoAfterFailure(Freshness):
@@ -441,6 +439,7 @@ class NoAfterFailure(Freshness):
         pytest.param(NoSingleFlight, "I2", id="no single flight"),
         pytest.param(WaitWhileStale, "I1", id="a request waits for a refresh it does not need"),
         pytest.param(WaitAgain, "I6: a second wait", id="a request waits twice"),
+        pytest.param(HangingFetchesAreJoined, "I6: a wait for a fetch", id="a request joins a fetch that hangs"),
         pytest.param(LateAnswersCount, "I5, I8", id="late answers count"),
         pytest.param(ViewNeverEnds, "view", id="the hit path never asks again"),
         pytest.param(ViewForgetsTheRetired, "view", id="the hit path serves a withdrawn key"),

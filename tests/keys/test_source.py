@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tokenward.keys.events import KeysRefreshed, KeysRefreshFailed, KeyStatus
-from tokenward.keys.freshness import Lease, Unavailable, Use, Wait
+from tokenward.keys.decision import Lease, Unavailable, Use, Wait
+from tokenward.keys.events import KeysAwaited, KeysRefreshed, KeysRefreshFailed, KeyStatus
 from tokenward.keys.keyset import read_keyset
 from tokenward.keys.loading import Loaded
 from tokenward.keys.location import Discovery, JwksUri, Static
@@ -128,15 +128,84 @@ def test_a_failed_fetch_is_told_with_what_is_left(
     assert events[2] == KeysRefreshFailed(URL, "miss", "status", "HTTP 500", 1, 5.0, 60.0, True)
 
 
-def test_a_late_result_is_not_told_and_wakes_nobody(
-    source: KeySource, clock: Any, loaded: Callable[..., Loaded], events: list[object]
+def test_a_late_result_wakes_nobody_and_only_the_end_of_its_lease_is_told(
+    source: KeySource, clock: Any, loaded: Callable[..., Loaded], events: list[Any]
 ) -> None:
+    woken: list[int] = []
     lease = started(source)
+    source.wait_for(lease, lambda: woken.append(1), 1)
     clock.pass_time(source.rhythm.lease)
     source.finish(lease, loaded("a"))
     source.finish(lease, FetchFailed("dns"))
-    assert events == []
+    assert [event.kind for event in events] == ["timeout"]
+    assert woken == []
     assert not source.ready
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(lambda source: source.decide("x"), id="a request"),
+        pytest.param(lambda source: source.decide_finally("x"), id="a request that has waited"),
+        pytest.param(lambda source: source.tick(), id="the ticker"),
+        pytest.param(lambda source: source.force(), id="an operator"),
+    ],
+)
+def test_a_fetch_that_never_comes_back_is_told_once_by_whoever_looks_next(
+    source: KeySource, clock: Any, loaded: Callable[..., Loaded], events: list[object], look: Callable[[KeySource], object]
+) -> None:
+    source.finish(started(source), loaded("a"))
+    clock.pass_time(60)
+    started(source, "x")
+    clock.pass_time(source.rhythm.lease)
+    for _ in range(3):
+        look(source)
+    told = [event for event in events if isinstance(event, KeysRefreshFailed)]
+    assert [(event.why, event.kind, event.failures, event.age, event.usable) for event in told] == [
+        ("miss", "timeout", 1, 60 + source.rhythm.lease, True)
+    ]
+    assert source.status().last_failure == "timeout"
+
+
+def test_a_lease_that_a_fork_ended_is_no_failure(source: KeySource, clock: Any, events: list[object]) -> None:
+    started(source)
+    source.forked()
+    clock.pass_time(source.rhythm.lease)
+    source.tick()
+    assert events == []
+
+
+@pytest.mark.parametrize("failing", [pytest.param(True, id="an answer"), pytest.param(False, id="no answer")])
+def test_the_last_failure_is_forgotten_after_a_success(
+    source: KeySource, clock: Any, loaded: Callable[..., Loaded], failing: bool
+) -> None:
+    lease = started(source)
+    if failing:
+        source.finish(lease, FetchFailed("dns"))
+    clock.pass_time(source.rhythm.lease)
+    source.tick()
+    assert source.status().last_failure == ("dns" if failing else "timeout")
+    clock.pass_time(2)
+    lease = source.pending()[0] or started(source)
+    source.finish(lease, loaded("a"))
+    assert (source.status().failures, source.status().last_failure) == (0, None)
+
+
+def test_a_key_counts_as_removed_once_and_as_added_when_it_returns(
+    source: KeySource, clock: Any, loaded: Callable[..., Loaded], events: list[Any]
+) -> None:
+    for kids in ("ab", "a", "a", "ab", "ab", "b"):
+        lease = source.force()
+        assert lease is not None
+        source.finish(lease, loaded(*kids))
+        clock.pass_time(5)
+    changes = [(event.added, event.removed) for event in events]
+    assert changes == [(2, 0), (0, 1), (0, 0), (1, 0), (0, 0), (0, 1)]
+
+
+def test_a_start_in_vain_is_told(source: KeySource, events: list[object]) -> None:
+    source.awaited_in_vain(10.0)
+    assert events == [KeysAwaited(URL, 10.0)]
 
 
 # -- waiting -----------------------------------------------------------------------------------------------------------
@@ -178,6 +247,44 @@ def test_who_has_waited_is_never_told_to_wait(source: KeySource) -> None:
 def test_a_wait_is_counted_on_the_sources_own_clock(source: KeySource, clock: Any) -> None:
     assert source.seconds_until(clock.mono + 3) == 3
     assert source.seconds_until(clock.mono - 3) == 0
+
+
+def test_an_operator_who_waits_counts_as_no_request_and_is_woken_like_one(
+    source: KeySource, loaded: Callable[..., Loaded]
+) -> None:
+    woken: list[str] = []
+    lease = started(source)
+
+    def operator() -> None:
+        woken.append("operator")
+
+    def request() -> None:
+        woken.append("request")
+
+    def gone() -> None:
+        woken.append("gone")
+
+    assert source.wait_for(lease, operator)
+    assert source.wait_for(lease, gone)
+    assert source.wait_for(lease, request, 1)
+    assert not source.wait_for(lease, request, 1)
+    source.stop_waiting(gone)
+    source.finish(lease, loaded("a"))
+    assert woken == ["request", "operator"]
+    assert source.status().waits == 1
+
+
+def test_keys_are_known_by_the_lease_that_brought_them(source: KeySource, clock: Any, loaded: Callable[..., Loaded]) -> None:
+    cold = started(source)
+    assert not source.brought_by(cold)
+    source.finish(cold, loaded("a"))
+    clock.pass_time(1)
+    forced = source.force()
+    assert forced is not None
+    assert source.brought_by(cold)
+    assert not source.brought_by(forced)
+    source.finish(forced, FetchFailed("dns"))
+    assert not source.brought_by(forced)
 
 
 # -- the hit path ------------------------------------------------------------------------------------------------------

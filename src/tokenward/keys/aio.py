@@ -5,18 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import assert_never
 
-from tokenward.keys.freshness import Lease, Unavailable, Unknown, Use, Wait
+from tokenward.keys.decision import Answer, Lease, Unavailable, Wait
+from tokenward.keys.driving import TICK, Errand, Refresh, WarmUp, behind
 from tokenward.keys.loading import Loaded, Loading, advance
 from tokenward.keys.loops import Loop, Signal, current_loop
-from tokenward.keys.port import AsyncFetch, FetchFailed, FetchRequest, FetchResponse, checked
+from tokenward.keys.port import AsyncFetch, FetchFailed, FetchRequest, FetchResponse, as_failure, checked
 from tokenward.keys.source import KeySource
 
-MAX_WAITING_TASKS = 64
-"""Parked requests cost memory, and an attacker with junk kids parks them while an issuer is slow."""
-TICK = 5.0
-"""Seconds between looks whether a refresh is due. A look costs microseconds."""
+MAX_WAITING = 64
+"""Tasks that wait for one source. They hold up nobody, but cost memory, and junk kids park them while an issuer is slow."""
 
 
 class AsyncDriver:
@@ -26,24 +24,26 @@ class AsyncDriver:
         self._sources = tuple(sources)
         self._fetch = fetch
 
-    async def find(self, source: KeySource, kid: str | None) -> Use | Unknown | Unavailable:
+    async def find(self, source: KeySource, kid: str | None) -> Answer:
         """Decide for one request, which waits at most once."""
         loop = current_loop()
         decision = source.decide(kid)
         if isinstance(decision, Wait):
             self._start(loop, source, decision.lease if decision.start else None)
             decision = await self._waited(loop, source, kid, decision)
-        return self._refresh_behind(loop, source, decision)
+        self._start(loop, source, behind(decision))
+        return decision
 
     async def warm_up(self, timeout: float) -> bool:
         """Fetch what was never fetched; True if every source has usable keys within `timeout` seconds."""
-        loop, until = current_loop(), time.monotonic() + timeout
-        for source in self._sources:
-            self._start(loop, source, source.tick())
-        for source in self._sources:
-            while not source.ready and time.monotonic() < until:
-                await self._await_attempt(loop, source, until - time.monotonic())
-        return all(source.ready for source in self._sources)
+        return await self._run([WarmUp(source) for source in self._sources], timeout)
+
+    async def refresh(self, timeout: float) -> bool:
+        """Fetch every source now, because an operator asks; True if each of these fetches succeeded within `timeout` seconds.
+
+        It waits for a fetch under way first, which may have begun before the change that the operator knows of.
+        """
+        return await self._run([Refresh(source) for source in self._sources], timeout)
 
     def start_ticking(self) -> Signal:
         """Refresh what is due without any request, until the signal is set or the loop ends."""
@@ -57,21 +57,9 @@ class AsyncDriver:
             for source in self._sources:
                 self._start(loop, source, source.tick())
 
-    def _refresh_behind(
-        self, loop: Loop, source: KeySource, decision: Use | Unknown | Unavailable
-    ) -> Use | Unknown | Unavailable:
-        match decision:
-            case Use():
-                self._start(loop, source, decision.start)
-            case Unknown() | Unavailable():
-                pass
-            case _:
-                assert_never(decision)
-        return decision
-
-    async def _waited(self, loop: Loop, source: KeySource, kid: str | None, wait: Wait) -> Use | Unknown | Unavailable:
+    async def _waited(self, loop: Loop, source: KeySource, kid: str | None, wait: Wait) -> Answer:
         woken = loop.signal()
-        if not source.wait_for(wait.lease, woken.set, MAX_WAITING_TASKS):
+        if not source.wait_for(wait.lease, woken.set, MAX_WAITING):
             return Unavailable(source.rhythm.min_gap)
         try:
             await woken.wait(source.seconds_until(wait.until))
@@ -79,11 +67,22 @@ class AsyncDriver:
             source.stop_waiting(woken.set)
         return source.decide_finally(kid)
 
-    async def _await_attempt(self, loop: Loop, source: KeySource, seconds: float) -> None:
-        self._start(loop, source, source.tick())
-        lease, pause = source.pending()
+    async def _run(self, errands: Sequence[Errand], timeout: float) -> bool:
+        loop, begin = current_loop(), time.monotonic()
+        for errand in errands:
+            self._start(loop, errand.source, errand.start())
+        for errand in errands:
+            while not errand.over and (left := begin + timeout - time.monotonic()) > 0:
+                await self._pursue(loop, errand, left)
+        succeeded = [errand.end(time.monotonic() - begin) for errand in errands]  # every errand is ended, whatever the others did
+        return all(succeeded)
+
+    async def _pursue(self, loop: Loop, errand: Errand, seconds: float) -> None:
+        source = errand.source
+        self._start(loop, source, errand.start())
+        lease, _ = source.pending()
         if lease is None:
-            await loop.sleep(min(max(pause, source.rhythm.min_gap), seconds))
+            await loop.sleep(min(errand.pause, seconds))
             return
         woken = loop.signal()
         source.wait_for(lease, woken.set)
@@ -123,7 +122,5 @@ async def _carried_out(loading: Loading, fetch: AsyncFetch) -> Loaded:
 async def _fetched(fetch: AsyncFetch, request: FetchRequest) -> FetchResponse | FetchFailed:
     try:
         return checked(await fetch(request))
-    except FetchFailed as failure:
-        return failure
     except Exception as exc:  # noqa: BLE001  # whatever a client raises, the lease is released
-        return FetchFailed("other", type(exc).__name__)
+        return as_failure(exc)

@@ -1,4 +1,4 @@
-"""What is told of keys: an event for each fetch, and the state of a source on request."""
+"""What is told of keys: an event for each fetch and for a start in vain, and the state of a source on request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class KeysRefreshed:
-    """A set was fetched and swapped in."""
+    """A set was fetched and swapped in. `added` and `removed` count kids against the set before, each change once."""
 
     source: str
     why: str
@@ -34,13 +34,24 @@ class KeysRefreshFailed:
     usable: bool
 
 
-KeyEvent: TypeAlias = KeysRefreshed | KeysRefreshFailed
+@dataclass(frozen=True, slots=True)
+class KeysAwaited:
+    """A start waited `seconds` for keys in vain; until they come, requests that need them are answered 503."""
+
+    source: str
+    seconds: float
+
+
+KeyEvent: TypeAlias = KeysRefreshed | KeysRefreshFailed | KeysAwaited
 Observer: TypeAlias = Callable[[KeyEvent], None]
 
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """One source, in the words of `freshness`; times in seconds, `next_attempt` from now."""
+    """One source, in the words of `freshness`; times in seconds, `next_attempt` from now.
+
+    `last_failure` is the kind of the last failure, and None once a fetch has succeeded after it.
+    """
 
     source: str
     keys: Literal["static", "empty", "fresh", "stale", "dead"]

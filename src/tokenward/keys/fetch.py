@@ -1,4 +1,4 @@
-"""The port's default: one GET with httpx, bounded in time and size, from a client that lives for this one fetch.
+"""The port's default: one request with httpx, bounded in time and size, from a client that lives for this one fetch.
 
 A new client for each fetch binds to no event loop, keeps no stale connection and survives a fork; with the TLS context
 ready it costs a fraction of a millisecond, once an hour.
@@ -11,7 +11,6 @@ import functools
 import socket
 import ssl
 import threading
-import zlib
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self, TypedDict
@@ -19,6 +18,7 @@ from typing import Self, TypedDict
 import httpx
 
 from tokenward.keys.address import is_loopback_url
+from tokenward.keys.body import BoundedBody
 from tokenward.keys.port import FailureKind, FetchFailed, FetchRequest, FetchResponse
 
 CONNECT_TIMEOUT = 2.0
@@ -28,7 +28,7 @@ READ_TIMEOUT = 3.0
 
 
 class HttpxFetch:
-    """GETs for the thread driver.
+    """Requests for the thread driver. It keeps the total deadline itself, but for name resolution, which cannot be interrupted.
 
     `tls` is the context to verify servers with (default: httpx's own); `trust_env` honours the proxy and certificate
     variables of the environment, which never apply to this machine's own addresses.
@@ -47,8 +47,9 @@ class HttpxFetch:
             raise (FetchFailed("timeout", "the total deadline") if deadline.passed else _failure(exc)) from exc
 
     def _get(self, client: httpx.Client, request: FetchRequest, deadline: _Deadline) -> FetchResponse:
-        with client.stream("GET", request.url, extensions={"trace": deadline.watch}) as response:
-            body = _Body(response.headers, request.limit)
+        sent, watched = request.content or None, {"trace": deadline.watch}
+        with client.stream(request.method, request.url, content=sent, extensions=watched) as response:
+            body = BoundedBody(response.headers, request.limit)
             for chunk in response.iter_raw():
                 if not body.takes(chunk):
                     break
@@ -58,7 +59,10 @@ class HttpxFetch:
 
 
 class AsyncHttpxFetch:
-    """GETs for the async driver, on asyncio and trio. The total deadline is the driver's, which can cancel."""
+    """Requests for the async driver, on asyncio and trio; arguments as HttpxFetch.
+
+    It leaves the total deadline to the driver, which cancels it.
+    """
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, trust_env: bool = True) -> None:
         self._tls = tls or _default_tls(trust_env)
@@ -72,8 +76,8 @@ class AsyncHttpxFetch:
             raise _failure(exc) from exc
 
     async def _get(self, client: httpx.AsyncClient, request: FetchRequest) -> FetchResponse:
-        async with client.stream("GET", request.url) as response:
-            body = _Body(response.headers, request.limit)
+        async with client.stream(request.method, request.url, content=request.content or None) as response:
+            body = BoundedBody(response.headers, request.limit)
             try:
                 async for chunk in response.aiter_raw():
                     if not body.takes(chunk):
@@ -111,7 +115,7 @@ def _options(request: FetchRequest, tls: ssl.SSLContext, trust_env: bool) -> _Op
 
 
 class _Deadline:
-    """A total deadline for a blocking GET: httpx's timeouts are per read, and a slow server resets them for ever.
+    """A total deadline for a blocking request: httpx's timeouts are per read, and a slow server resets them for ever.
 
     It learns of the connection through httpcore's trace extension, and shuts the socket down when the time is over; the
     read that was blocked then fails at once.
@@ -145,61 +149,6 @@ class _Deadline:
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
         self._timer.cancel()
-
-
-class _Body:
-    """A body as it comes in: never more than `limit` bytes, on the wire or decoded.
-
-    We ask for no encoding; a server that sends gzip all the same is decoded here, because httpx would inflate a whole
-    chunk (33 MB from 194 KB, when tried) before a limit could be looked at.
-    """
-
-    def __init__(self, headers: httpx.Headers, limit: int) -> None:
-        self.refused: FetchFailed | None = None
-        self._wire_room = limit
-        self._room = limit
-        self._parts: list[bytes] = []
-        encoding = headers.get("content-encoding", "identity").strip().lower()
-        if encoding not in ("identity", "gzip", "deflate", ""):
-            raise FetchFailed("encoding", "a content encoding that was not asked for")
-        self._inflate = zlib.decompressobj(wbits=47) if encoding in ("gzip", "deflate") else None  # 47: gzip or zlib
-        declared = headers.get("content-length", "")
-        if declared.isdigit() and (len(declared) > 12 or int(declared) > limit):
-            raise _too_large()
-
-    def takes(self, chunk: bytes) -> bool:
-        """Add a piece; False if the body is refused, and nothing more need be read."""
-        try:
-            self._take(chunk)
-        except FetchFailed as failure:
-            self.refused = failure
-        return self.refused is None
-
-    def whole(self) -> bytes:
-        """The body. Raises FetchFailed."""
-        if self.refused is not None:
-            raise self.refused
-        if self._inflate is not None and not self._inflate.eof:
-            raise FetchFailed("encoding", "the compressed body is truncated")
-        return b"".join(self._parts)
-
-    def _take(self, chunk: bytes) -> None:
-        self._wire_room -= len(chunk)
-        part = self._inflated(chunk)
-        self._room -= len(part)
-        if self._wire_room < 0 or self._room < 0:
-            raise _too_large()
-        self._parts.append(part)
-
-    def _inflated(self, chunk: bytes) -> bytes:
-        try:
-            return self._inflate.decompress(chunk, self._room + 1) if self._inflate else chunk
-        except zlib.error:
-            raise FetchFailed("encoding", "the compressed body is damaged") from None
-
-
-def _too_large() -> FetchFailed:
-    return FetchFailed("too_large", "the body is larger than any set of keys should be")
 
 
 def _failure(exc: Exception) -> FetchFailed:

@@ -11,7 +11,7 @@ Two axes, not one enumeration:
             DEAD    older than max_stale: never used
 
     kid is usable       any fetch state     Use; if FRESH ran out and the gate is open, a refresh starts behind it
-    kid is not usable   INFLIGHT            Wait for that fetch (once per request)
+    kid is not usable   INFLIGHT            Wait for that fetch (once per request); Unavailable if it hangs already
                         IDLE                start one and Wait, if the miss cooldown or the backoff allows it
                         gate shut           Unknown if the last attempt succeeded (a definite no), else Unavailable
 
@@ -19,6 +19,8 @@ Rules that the rest relies on:
 
 * A lease, not a flag. A fetch owns a lease with a deadline; whatever happens to its thread, task, loop or process, at the
   deadline the lease is void and its late answer is dropped.
+* Nobody joins a fetch that is older than `max_wait`: whoever asked first has given up on it, so it evidently hangs. Junk kids
+  would otherwise park a request after the other for as long as the issuer is silent.
 * Attempts count, not successes: the cooldown after a miss runs from the start of the last fetch that a miss caused, whatever
   became of it. Other fetches do not shut it, so a key that is new just after a refresh is found at once.
 * Nothing that a request brings is stored, so the state is as large as what the issuer published.
@@ -30,95 +32,21 @@ Rules that the rest relies on:
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
 
+from tokenward.keys.decision import Decision, Lease, Unavailable, Unknown, Use, Wait, Why
 from tokenward.keys.jwk import Key
-from tokenward.keys.keyset import KeysByKid, KeySet
+from tokenward.keys.keyset import KeySet
 from tokenward.keys.rhythm import Rhythm
-
-NEVER = float("-inf")
-Why: TypeAlias = Literal["cold", "miss", "refresh", "tick", "forced"]
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to fetch, from `start` (now, or a moment later) until `deadline` on the monotonic clock."""
-
-    number: int
-    why: Why
-    start: float
-    deadline: float
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """These keys serve now. If `start` is set, the caller also runs that fetch, behind the request."""
-
-    keys: tuple[Key, ...]
-    start: Lease | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Wait until `lease` is over, or until `until` on the monotonic clock. If `start`, the caller runs the fetch."""
-
-    lease: Lease
-    until: float
-    start: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """The keys are current, and this kid is not among them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unavailable:
-    """Nobody can say now; ask again in `retry_after` seconds."""
-
-    retry_after: float
-
-
-Decision: TypeAlias = Use | Wait | Unknown | Unavailable
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A set of keys as it was fetched, with the vanished ones that still serve, and when they stop (monotonic)."""
-
-    generation: int
-    keys: KeysByKid
-    retiring: Mapping[str | None, float]
-    fetched_mono: float
-    fetched_wall: float
-    interval: float
-    cloud_instance_name: str | None = None
-
-    def age(self, mono: float, wall: float) -> float:
-        return max(mono - self.fetched_mono, wall - self.fetched_wall, 0.0)
-
-    def serving(self, kid: str | None, mono: float) -> tuple[Key, ...] | None:
-        keys = self.keys.get(kid)
-        return keys if keys and mono < self.retiring.get(kid, float("inf")) else None
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What the hit path reads without a lock: until both times, a kid in `keys` needs no decision."""
-
-    keys: KeysByKid
-    until_mono: float
-    until_wall: float
-
-
-NO_VIEW = View({}, NEVER, NEVER)
+from tokenward.keys.snapshot import NEVER, NO_VIEW, Snapshot, View
 
 
 @dataclass(slots=True)
 class Freshness:
-    """The state machine of one source of keys."""
+    """The state machine of one source of keys.
+
+    `lapsed` is the last lease that ended without an answer, until somebody has told of it and takes it away.
+    """
 
     rhythm: Rhythm = field(default_factory=Rhythm)
     rng: random.Random = field(default_factory=random.Random)
@@ -131,6 +59,7 @@ class Freshness:
     last_succeeded: bool = True
     not_before: float = NEVER
     confirm_at: float | None = None
+    lapsed: Lease | None = None
     _leases: int = 0
     _fruitless: int = 0
 
@@ -146,7 +75,7 @@ class Freshness:
             self._publish(mono, wall)
             return Use(keys)
         if self.lease is not None:
-            return self._wait(self.lease, mono, start=False) if may_wait else Unavailable(self.rhythm.min_gap)
+            return self._under_way(self.lease, mono, may_wait=may_wait)
         return self._missed(mono, wall, may_wait=may_wait)
 
     def tick(self, mono: float, wall: float) -> Lease | None:
@@ -180,7 +109,7 @@ class Freshness:
             return False
         self.lease = None
         self._count_fruit(lease, keyset)
-        self.snapshot = self._snapshot(keyset, mono, wall, max_age, cloud_instance_name)
+        self.snapshot = self._snapshot(lease, keyset, mono, wall, max_age, cloud_instance_name)
         self.failures, self.last_succeeded, self.not_before = 0, True, NEVER
         self._look_again(mono)
         self._publish(mono, wall)
@@ -236,6 +165,11 @@ class Freshness:
 
     # -- transitions -----------------------------------------------------------------------------------------------
 
+    def _under_way(self, lease: Lease, mono: float, *, may_wait: bool) -> Decision:
+        if mono >= lease.start + self.rhythm.max_wait:
+            return Unavailable(lease.deadline - mono)
+        return self._wait(lease, mono, start=False) if may_wait else Unavailable(self.rhythm.min_gap)
+
     def _missed(self, mono: float, wall: float, *, may_wait: bool) -> Decision:
         alive = self._alive(mono, wall)
         gate = self._gate(mono, wall)
@@ -261,7 +195,7 @@ class Freshness:
 
     def _void_dead_lease(self, mono: float, wall: float) -> None:
         if self.lease is not None and mono >= self.lease.deadline:
-            self.lease = None
+            self.lapsed, self.lease = self.lease, None
             self._back_off(mono, wall, None)
             self._look_again(mono)
             self._publish(mono, wall)
@@ -287,7 +221,7 @@ class Freshness:
             self._fruitless += 1
 
     def _snapshot(
-        self, keyset: KeySet, mono: float, wall: float, max_age: float | None, cloud_instance_name: str | None
+        self, lease: Lease, keyset: KeySet, mono: float, wall: float, max_age: float | None, cloud_instance_name: str | None
     ) -> Snapshot:
         old = self.snapshot or Snapshot(0, {}, {}, mono, wall, 0.0)
         keys = {kid: _kept(old.keys.get(kid), found) for kid, found in keyset.keys.items()}
@@ -296,7 +230,7 @@ class Freshness:
             stops = old.retiring.get(kid, mono + self.rhythm.removal_grace)
             if kid is not None and kid not in keys and mono < stops:
                 keys[kid], retiring[kid] = found, stops
-        return Snapshot(old.generation + 1, keys, retiring, mono, wall, self._interval(max_age), cloud_instance_name)
+        return Snapshot(lease.number, keys, retiring, mono, wall, self._interval(max_age), cloud_instance_name)
 
     def _interval(self, max_age: float | None) -> float:
         rhythm = self.rhythm

@@ -1,14 +1,15 @@
 """The port to the network: what a fetch is asked, what it answers, and how it fails.
 
 `Fetch` and `AsyncFetch` are one function each, so that another client, or an instrumented one, fits without a change here.
-An implementation must not follow redirects, must stop reading at `limit` bytes, and must give up after `timeout` seconds.
-Whatever else it raises than FetchFailed counts as a failed fetch, too.
+An implementation must not follow redirects and must stop reading at `limit` bytes. A `Fetch` must itself give up after
+`timeout` seconds, because nobody can stop a thread from outside; an `AsyncFetch` may leave that to its driver, which cancels it
+then. Whatever else one raises than FetchFailed counts as a failed fetch, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -35,17 +36,26 @@ class FetchFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FetchRequest:
-    """One GET. `timeout` is the total in seconds; `no_cache` asks caches on the way to step aside."""
+    """One request, which is a GET where keys are fetched. `timeout` is what is left of the total, in seconds.
+
+    no_cache  asks caches on the way to step aside
+    limit     bytes of the answer's body that are read at most
+    content   the body to send, and `fields` header fields that replace the usual ones. Both may hold secrets, so `repr` shows
+              neither, and an implementation must not log them
+    """
 
     url: str
     timeout: float
     no_cache: bool = False
     limit: int = MAX_BODY_BYTES
+    method: str = "GET"
+    content: bytes = field(default=b"", repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def headers(self) -> dict[str, str]:
         asked = {"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"}
-        return asked | ({"Cache-Control": "no-cache"} if self.no_cache else {})
+        return asked | ({"Cache-Control": "no-cache"} if self.no_cache else {}) | dict(self.fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,11 @@ def checked(response: object) -> FetchResponse:
     if not isinstance(response, FetchResponse):
         raise FetchFailed("other", "the fetch returned no FetchResponse")
     return response
+
+
+def as_failure(exc: BaseException) -> FetchFailed:
+    """What a fetch raised, as a failed fetch; the text of a foreign exception may quote anything, and stays out."""
+    return exc if isinstance(exc, FetchFailed) else FetchFailed("other", type(exc).__name__)
 
 
 Fetch: TypeAlias = Callable[[FetchRequest], FetchResponse]

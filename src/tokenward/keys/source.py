@@ -6,11 +6,12 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from tokenward.forks import on_fork
-from tokenward.keys.events import KeyEvent, KeysRefreshed, KeysRefreshFailed, KeyStatus, Observer
-from tokenward.keys.freshness import Decision, Freshness, Lease, Unavailable, Unknown, Use, Wait
+from tokenward.keys.decision import Answer, Decision, Lease, Unavailable, Wait
+from tokenward.keys.events import KeyEvent, KeysAwaited, KeysRefreshed, KeysRefreshFailed, KeyStatus, Observer
+from tokenward.keys.freshness import Freshness
 from tokenward.keys.jwk import Key
 from tokenward.keys.loading import Discovered, Loaded, Loading, after_failure, load
 from tokenward.keys.location import Remote, Static
@@ -19,6 +20,7 @@ from tokenward.keys.rhythm import Rhythm
 
 Clock: TypeAlias = Callable[[], float]
 Wake: TypeAlias = Callable[[], None]
+T = TypeVar("T")
 
 
 class StaticSource:
@@ -58,7 +60,8 @@ class KeySource:
         self._lock = threading.Lock()
         self._state = Freshness(rhythm, random.Random())  # noqa: S311  # jitter, not a secret
         self._discovered: Discovered | None = None
-        self._waiting: list[Wake] = []
+        self._waiting: list[Wake] = []  # requests
+        self._watching: list[Wake] = []  # starts and operators, who take no request's place
         self._last_failure: str | None = None
         self._waits = 0
         self._fetches = 0
@@ -82,41 +85,41 @@ class KeySource:
 
     def decide(self, kid: str | None) -> Decision:
         """What a request with this kid is to do."""
-        with self._lock:
-            return self._state.lookup(kid, self._monotonic(), self._clock())
+        return self._ask(lambda state, mono, wall: state.lookup(kid, mono, wall))
 
-    def decide_finally(self, kid: str | None) -> Use | Unknown | Unavailable:
+    def decide_finally(self, kid: str | None) -> Answer:
         """The same for a request that has waited: it does not wait again."""
-        with self._lock:
-            decision = self._state.lookup(kid, self._monotonic(), self._clock(), may_wait=False)
+        decision = self._ask(lambda state, mono, wall: state.lookup(kid, mono, wall, may_wait=False))
         return Unavailable(self.rhythm.min_gap) if isinstance(decision, Wait) else decision
 
     def tick(self) -> Lease | None:
-        with self._lock:
-            return self._state.tick(self._monotonic(), self._clock())
+        return self._ask(Freshness.tick)
 
     def force(self) -> Lease | None:
-        with self._lock:
-            return self._state.force(self._monotonic(), self._clock())
+        return self._ask(Freshness.force)
 
     def wait_for(self, lease: Lease, wake: Wake, limit: int | None = None) -> bool:
-        """Have `wake` called once the lease is over. False, and no call, if `limit` others wait already."""
+        """Have `wake` called once the lease is over. False, and no call, if `limit` requests wait already.
+
+        Without a limit it is a start or an operator that waits: they neither count as a request nor take its place.
+        """
         with self._lock:
             if limit is not None and len(self._waiting) >= limit:
                 return False
-            self._waits += limit is not None  # a start that warms up is no request
+            self._waits += limit is not None
             current = self._state.lease
             over = current is None or current.number != lease.number
             if not over:
-                self._waiting.append(wake)
+                (self._watching if limit is None else self._waiting).append(wake)
         if over:
             wake()
         return True
 
     def stop_waiting(self, wake: Wake) -> None:
         with self._lock:
-            if wake in self._waiting:
-                self._waiting.remove(wake)
+            for room in (self._waiting, self._watching):
+                if wake in room:
+                    room.remove(wake)
 
     def seconds_until(self, mono: float) -> float:
         """How long to wait for a time on the source's monotonic clock."""
@@ -142,17 +145,23 @@ class KeySource:
         with self._lock:
             mono, wall = self._monotonic(), self._clock()
             event = self._taken(lease, outcome, mono, wall)
-            waiting: list[Wake] = []
+            lapse = self._lapse(mono, wall)
+            woken: list[Wake] = []
             if event is not None:
-                waiting, self._waiting = self._waiting, waiting
-        for wake in waiting:
+                woken = self._waiting + self._watching
+                self._waiting, self._watching = [], []
+        for wake in woken:
             wake()
-        self._tell(event)
+        self._tell(event or lapse)
+
+    def awaited_in_vain(self, seconds: float) -> None:
+        """Tell the observer that a start went on without these keys."""
+        self._tell(KeysAwaited(self.name, seconds))
 
     def forked(self) -> None:
         """In a child process: a new lock, because a thread that is not here may hold the old one."""
         self._lock = threading.Lock()
-        self._waiting = []
+        self._waiting, self._watching = [], []
         self._state.forked(self._monotonic(), self._clock())
 
     # -- what is known ---------------------------------------------------------------------------------------------
@@ -165,6 +174,11 @@ class KeySource:
         """Whether there are keys that may serve."""
         age = self.age()
         return age is not None and age < self.rhythm.max_stale
+
+    def brought_by(self, lease: Lease) -> bool:
+        """Whether the keys in hand came with this lease's fetch, or a later one's."""
+        snapshot = self._state.snapshot
+        return snapshot is not None and snapshot.lease >= lease.number
 
     def status(self) -> KeyStatus:
         with self._lock:
@@ -192,30 +206,44 @@ class KeySource:
             return "dead"
         return "fresh" if age < self._state.snapshot.interval else "stale"
 
-    # -- inside the lock -------------------------------------------------------------------------------------------
+    # -- inside the lock, but for telling --------------------------------------------------------------------------
+
+    def _ask(self, question: Callable[[Freshness, float, float], T]) -> T:
+        with self._lock:
+            mono, wall = self._monotonic(), self._clock()
+            answer = question(self._state, mono, wall)
+            lapse = self._lapse(mono, wall)
+        self._tell(lapse)
+        return answer
+
+    def _lapse(self, mono: float, wall: float) -> KeyEvent | None:
+        """A fetch that never came back is a failure like any other, though nobody is left to report it."""
+        lapsed, self._state.lapsed = self._state.lapsed, None
+        return self._failure(lapsed, FetchFailed("timeout", "no answer, and the lease ran out"), mono, wall) if lapsed else None
 
     def _taken(self, lease: Lease, outcome: Loaded | FetchFailed, mono: float, wall: float) -> KeyEvent | None:
         if isinstance(outcome, Loaded):
             return self._succeed(lease, outcome, mono, wall)
-        return self._fail(lease, outcome, mono, wall)
+        if not self._state.failed(lease, mono, wall, retry_after=outcome.retry_after):
+            return None
+        self._discovered = after_failure(self._discovered, outcome)
+        return self._failure(lease, outcome, mono, wall)
 
     def _succeed(self, lease: Lease, loaded: Loaded, mono: float, wall: float) -> KeyEvent | None:
-        state = self._state
-        before = set(state.snapshot.keys) if state.snapshot else set()
+        state, before = self._state, self._listed()
         cloud = loaded.cloud_instance_name
         if not state.fetched(lease, loaded.keyset, mono, wall, max_age=loaded.max_age, cloud_instance_name=cloud):
             return None
-        self._discovered = loaded.discovered
-        now = set(loaded.keyset.keys)
-        added, removed = len(now - before - {None}), len(before - now - {None})
-        skipped = dict(loaded.keyset.skipped)
-        return KeysRefreshed(self.name, lease.why, mono - lease.start, len(loaded.keyset), added, removed, skipped)
+        self._discovered, self._last_failure = loaded.discovered, None
+        now = self._listed()
+        changes, skipped = (len(now - before), len(before - now)), dict(loaded.keyset.skipped)
+        return KeysRefreshed(self.name, lease.why, mono - lease.start, len(loaded.keyset), *changes, skipped)
 
-    def _fail(self, lease: Lease, failure: FetchFailed, mono: float, wall: float) -> KeyEvent | None:
+    def _listed(self) -> set[str]:
+        return self._state.snapshot.listed if self._state.snapshot else set()
+
+    def _failure(self, lease: Lease, failure: FetchFailed, mono: float, wall: float) -> KeyEvent:
         state = self._state
-        if not state.failed(lease, mono, wall, retry_after=failure.retry_after):
-            return None
-        self._discovered = after_failure(self._discovered, failure)
         self._last_failure = failure.kind
         age = state.age(mono, wall)
         usable = age is not None and age < self.rhythm.max_stale

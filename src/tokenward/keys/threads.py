@@ -8,21 +8,26 @@ import time
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import assert_never
 
-from tokenward.keys.freshness import Lease, Unavailable, Unknown, Use, Wait
+from tokenward.keys.decision import Answer, Lease, Unavailable, Wait
+from tokenward.keys.driving import TICK, Errand, Refresh, WarmUp, behind
 from tokenward.keys.loading import Loaded, Loading, advance
-from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, checked
+from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, as_failure, checked
 from tokenward.keys.source import KeySource
 
-MAX_WAITING_THREADS = 8
-"""A WSGI pool is small: junk must not park all of it while an issuer is slow."""
-TICK = 5.0
-"""Seconds between looks whether a refresh is due. A look costs microseconds."""
+MAX_WAITING = 8
+"""Threads that wait for one source while it has no usable keys, and so could answer nobody who needs them anyway."""
+MAX_WAITING_BESIDE_KEYS = 2
+"""The same while it has some: a kid that is not among them is mostly junk, and a WSGI pool may be four threads. Two, because
+after a rotation more than one request has the new kid; whoever finds them waiting is told to come back in a second."""
 
 
 class ThreadDriver:
-    """Carries out what the sources decide, with daemon threads that keep no process alive."""
+    """Carries out what the sources decide, with daemon threads that keep no process alive.
+
+    A fetch is over at its total deadline, but for name resolution: no thread can be interrupted in it. It then ends late, and
+    only for itself: its lease ran out before, which tells the observer and lets another fetch start.
+    """
 
     def __init__(self, sources: Sequence[KeySource], fetch: Fetch) -> None:
         self._sources = tuple(sources)
@@ -30,53 +35,56 @@ class ThreadDriver:
         self._ticker: threading.Thread | None = None
         self._closed = threading.Event()
 
-    def find(self, source: KeySource, kid: str | None) -> Use | Unknown | Unavailable:
+    def find(self, source: KeySource, kid: str | None) -> Answer:
         """Decide for one request, which waits at most once."""
         self._keep_ticking()
         decision = source.decide(kid)
         if isinstance(decision, Wait):
             self._start(source, decision.lease if decision.start else None)
             decision = self._waited(source, kid, decision)
-        return self._refresh_behind(source, decision)
+        self._start(source, behind(decision))
+        return decision
 
     def warm_up(self, timeout: float) -> bool:
         """Fetch what was never fetched; True if every source has usable keys within `timeout` seconds."""
-        until = time.monotonic() + timeout
-        for source in self._sources:
-            self._start(source, source.tick())
-        for source in self._sources:
-            while not source.ready and time.monotonic() < until and not self._closed.is_set():
-                self._await_attempt(source, until - time.monotonic())
-        self._keep_ticking()
-        return all(source.ready for source in self._sources)
+        return self._run([WarmUp(source) for source in self._sources], timeout)
+
+    def refresh(self, timeout: float) -> bool:
+        """Fetch every source now, because an operator asks; True if each of these fetches succeeded within `timeout` seconds.
+
+        It waits for a fetch under way first, which may have begun before the change that the operator knows of.
+        """
+        return self._run([Refresh(source) for source in self._sources], timeout)
 
     def close(self) -> None:
         """Stop the ticker; a fetch under way ends by its own deadline."""
         self._closed.set()
 
-    def _refresh_behind(self, source: KeySource, decision: Use | Unknown | Unavailable) -> Use | Unknown | Unavailable:
-        match decision:
-            case Use():
-                self._start(source, decision.start)
-            case Unknown() | Unavailable():
-                pass
-            case _:
-                assert_never(decision)
-        return decision
-
-    def _waited(self, source: KeySource, kid: str | None, wait: Wait) -> Use | Unknown | Unavailable:
+    def _waited(self, source: KeySource, kid: str | None, wait: Wait) -> Answer:
         woken = threading.Event()
-        if not source.wait_for(wait.lease, woken.set, MAX_WAITING_THREADS):
+        if not source.wait_for(wait.lease, woken.set, MAX_WAITING_BESIDE_KEYS if source.ready else MAX_WAITING):
             return Unavailable(source.rhythm.min_gap)
         woken.wait(source.seconds_until(wait.until))
         source.stop_waiting(woken.set)
         return source.decide_finally(kid)
 
-    def _await_attempt(self, source: KeySource, seconds: float) -> None:
-        self._start(source, source.tick())
-        lease, pause = source.pending()
+    def _run(self, errands: Sequence[Errand], timeout: float) -> bool:
+        begin = time.monotonic()
+        for errand in errands:
+            self._start(errand.source, errand.start())
+        for errand in errands:
+            while not errand.over and (left := begin + timeout - time.monotonic()) > 0 and not self._closed.is_set():
+                self._pursue(errand, left)
+        self._keep_ticking()
+        succeeded = [errand.end(time.monotonic() - begin) for errand in errands]  # every errand is ended, whatever the others did
+        return all(succeeded)
+
+    def _pursue(self, errand: Errand, seconds: float) -> None:
+        source = errand.source
+        self._start(source, errand.start())
+        lease, _ = source.pending()
         if lease is None:
-            self._closed.wait(min(max(pause, source.rhythm.min_gap), seconds))
+            self._closed.wait(min(errand.pause, seconds))
             return
         woken = threading.Event()
         source.wait_for(lease, woken.set)
@@ -120,10 +128,8 @@ def _fetch_for(source: KeySource, lease: Lease, fetch: Fetch) -> None:
     time.sleep(source.seconds_until(lease.start))
     try:
         outcome = _carried_out(source.loading(lease), fetch, time.monotonic() + source.rhythm.fetch_timeout)
-    except FetchFailed as failure:
-        outcome = failure
     except BaseException as exc:  # noqa: BLE001  # even what would end a thread must give the lease back, and ends only this one
-        outcome = FetchFailed("other", type(exc).__name__)
+        outcome = as_failure(exc)
     source.finish(lease, outcome)
 
 
@@ -143,7 +149,5 @@ def _carried_out(loading: Loading, fetch: Fetch, until: float) -> Loaded:
 def _fetched(fetch: Fetch, request: FetchRequest) -> FetchResponse | FetchFailed:
     try:
         return checked(fetch(request))
-    except FetchFailed as failure:
-        return failure
     except Exception as exc:  # noqa: BLE001  # whatever a client raises, the lease is released
-        return FetchFailed("other", type(exc).__name__)
+        return as_failure(exc)

@@ -1,0 +1,52 @@
+"""What is remembered of the last good fetch, and what of it may be read without a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tokenward.keys.jwk import Key
+from tokenward.keys.keyset import KeysByKid
+
+NEVER = float("-inf")
+"""A time before all others, on either clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A set of keys as it was fetched, with the vanished ones that still serve, and when they stop (monotonic).
+
+    `lease` is the number of the lease whose answer this is.
+    """
+
+    lease: int
+    keys: KeysByKid
+    retiring: Mapping[str | None, float]
+    fetched_mono: float
+    fetched_wall: float
+    interval: float
+    cloud_instance_name: str | None = None
+
+    def age(self, mono: float, wall: float) -> float:
+        return max(mono - self.fetched_mono, wall - self.fetched_wall, 0.0)
+
+    def serving(self, kid: str | None, mono: float) -> tuple[Key, ...] | None:
+        keys = self.keys.get(kid)
+        return keys if keys and mono < self.retiring.get(kid, float("inf")) else None
+
+    @property
+    def listed(self) -> set[str]:
+        """The kids that the issuer published in this set, and so without those that only serve on."""
+        return {kid for kid in self.keys if kid is not None and kid not in self.retiring}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the hit path reads without a lock: until both times, a kid in `keys` needs no decision."""
+
+    keys: KeysByKid
+    until_mono: float
+    until_wall: float
+
+
+NO_VIEW = View({}, NEVER, NEVER)
