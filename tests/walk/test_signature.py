@@ -291,22 +291,33 @@ def test_a_key_of_another_cloud_does_not_serve(desk: Any, of_key: str | None, of
     assert desk.verdict(desk.verifier(rule), desk.token()) == code
 
 
-def test_the_cloud_of_the_metadata_counts_where_the_policy_names_none(desk: Any) -> None:
-    def verifier(cloud: str) -> Any:
+@pytest.mark.parametrize(
+    ("of_metadata", "of_key", "of_policy", "code"),
+    [
+        pytest.param("microsoftonline.us", "microsoftonline.us", None, "accepted", id="the metadata speaks for the policy"),
+        pytest.param("microsoftonline.com", "microsoftonline.us", None, "key_not_for_issuer", id="and against the key"),
+        pytest.param("microsoftonline.us", None, "microsoftonline.us", "accepted", id="the metadata speaks for the key"),
+        pytest.param("microsoftonline.com", None, "microsoftonline.us", "key_not_for_issuer", id="and against the policy"),
+        pytest.param("microsoftonline.com", None, None, "accepted", id="only the metadata names one"),
+    ],
+)
+def test_the_cloud_of_the_metadata_counts_for_whoever_names_none(
+    desk: Any, of_metadata: str, of_key: str | None, of_policy: str | None, code: str
+) -> None:
+    def verifier() -> Any:
         provider = desk.provider(
             {
                 "https://idp.example/.well-known/openid-configuration": {
                     "issuer": desk.issuer,
                     "jwks_uri": "https://idp.example/keys",
-                    "cloud_instance_name": cloud,
+                    "cloud_instance_name": of_metadata,
                 },
-                "https://idp.example/keys": desk.jwks(cloud_instance_name="microsoftonline.us"),
+                "https://idp.example/keys": desk.jwks(cloud_instance_name=of_key),
             }
         )
-        return desk.verifier(desk.rule(jwks=...), fetch=provider)
+        return desk.verifier(desk.rule(jwks=..., cloud_instance_name=of_policy), fetch=provider)
 
-    assert desk.verdict(verifier("microsoftonline.us"), desk.token()) == "accepted"
-    assert desk.verdict(verifier("microsoftonline.com"), desk.token()) == "key_not_for_issuer"
+    assert desk.verdict(verifier(), desk.token()) == code
 
 
 def test_a_binding_is_judged_before_the_signature_and_told_to_no_caller(desk: Any) -> None:

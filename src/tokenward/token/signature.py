@@ -39,11 +39,10 @@ def check_signature(compact: Compact, keys: Sequence[Key], route: Route, policy:
 
 
 def _may_speak(key: Key, compact: Compact, route: Route, policy: Policy, cloud: str | None) -> bool:
-    """Entra's bindings; a key that says nothing is bound by its address alone."""
-    if key.cloud_instance_name is not None:
-        expected = route.issuer.cloud_instance_name or cloud
-        if expected not in (None, key.cloud_instance_name):
-            return False
+    """Entra's bindings; a key that says nothing is bound by its metadata, and by its address."""
+    named, expected = key.cloud_instance_name or cloud, route.issuer.cloud_instance_name or cloud
+    if None not in (named, expected) and named != expected:
+        return False
     return key.issuer is None or _bound_to(key.issuer, compact.claims, route, policy)
 
 
