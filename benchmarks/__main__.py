@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +20,7 @@ from benchmarks.peers import COLUMNS
 from benchmarks.plot import plot
 from benchmarks.quiet import silence_loggers
 from benchmarks.remembered import remembered_tokens
-from benchmarks.report import Row, document, dumps, table
+from benchmarks.report import Row, described, document, dumps, rows_of, table
 from benchmarks.run import Benchmark, Run
 from benchmarks.waiting import waiting
 
@@ -43,6 +44,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
 
 def main() -> int:
     options = _options()
+    if options.last:
+        return _show_last(options)
     silence_loggers()
     run = Run(
         rounds=QUICK_ROUNDS if options.quick else FULL_ROUNDS,
@@ -65,7 +68,28 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print the JSON document instead of the table")
     parser.add_argument("--no-peers", action="store_true", help="tokenward alone")
     parser.add_argument("--load", action="store_true", help="also uvicorn under wrk (about half a minute)")
+    parser.add_argument("--plot", type=Path, metavar="PATH", help="write the plot here, too, such as docs/benchmark.png")
+    parser.add_argument("--last", action="store_true", help="show, or plot, what the last run kept; nothing is run")
     return parser.parse_args()
+
+
+def _show_last(options: argparse.Namespace) -> int:
+    try:
+        kept = json.loads((RESULTS / "benchmarks.json").read_text(encoding="utf-8"))
+        rows = rows_of(kept)
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        print(f"no last run to show ({type(exc).__name__}); run `python -m benchmarks` first", file=sys.stderr)
+        return 2
+    peers = [name for name in COLUMNS if any(row.peers.get(name, "-") != "-" for row in rows)]
+    print(dumps(kept | {"rows": described(rows)}) if options.json else f"{table(rows, peers)}\nmeasured {kept.get('when')}")
+    return 0 if options.plot is None or _plotted(rows, options.plot) else 1
+
+
+def _plotted(rows: list[Row], path: Path) -> bool:
+    written = plot(rows, path)
+    text = f"written: {path}" if written else "no plot: matplotlib is not installed, or there is nothing to compare"
+    print(text, file=sys.stderr, flush=True)
+    return written
 
 
 def _rows(run: Run) -> list[Row]:
@@ -83,7 +107,7 @@ def _show(run: Run, rows: list[Row], options: argparse.Namespace) -> None:
     elif run.timing:
         print(table(rows, COLUMNS if run.with_peers else ()))
     if run.timing:
-        _keep(run, rows, dumps(result))
+        _keep(run, rows, dumps(result), options.plot)
     bad = wrong(run.checks)
     for check in bad:
         run.say(f"WRONG {check}")
@@ -91,14 +115,12 @@ def _show(run: Run, rows: list[Row], options: argparse.Namespace) -> None:
     print(f"{len(run.checks) - len(bad)} of {len(run.checks)} verdicts right", file=out)
 
 
-def _keep(run: Run, rows: list[Row], text: str) -> None:
+def _keep(run: Run, rows: list[Row], text: str, further: Path | None) -> None:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "benchmarks.json").write_text(text, encoding="utf-8")
     run.say(f"written: {RESULTS / 'benchmarks.json'}")
-    if plot(rows, RESULTS / "benchmarks.png"):
-        run.say(f"written: {RESULTS / 'benchmarks.png'}")
-    else:
-        run.say("no plot: matplotlib is not installed, or there is nothing to compare")
+    for path in [RESULTS / "benchmarks.png", *([further] if further else [])]:
+        _plotted(rows, path)
 
 
 def _wrong_of_ours(checks: list[Check]) -> list[Check]:

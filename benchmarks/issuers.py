@@ -39,6 +39,7 @@ def thousand_issuers(run: Run) -> list[Row]:
             NAME,
             ratio,
             BUDGET,
+            unit="times",
             microseconds=found["thousand"][1],
             details=details,
             note="ratio of the two, not to the bare check",

@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -23,8 +23,9 @@ PACKAGES = (
 class Row:
     """One line: a measurement, the budget it is held to, and the peers beside it.
 
-    `value` and `peers` are in `unit`; "x" is the ratio to the bare signature check of the same token in the same run. A
-    `peers` entry may be a word instead ("not installed", "-"). `bound` says on which side of the budget `value` must be.
+    `value` and `peers` are in `unit`; "x" is the ratio to the bare signature check of the same token in the same run, "times"
+    any other ratio. A `peers` entry may be a word instead ("not installed", "-"). `bound` says on which side of the budget
+    `value` must be; on the other, whichever that is, the row is over its budget.
     """
 
     name: str
@@ -38,16 +39,16 @@ class Row:
     note: str = ""
 
     @property
-    def verdict(self) -> str:
+    def held(self) -> bool | None:
+        """Whether the budget is held; None where there is none, or nothing was measured."""
         if self.value is None or self.budget is None:
-            return "-"
-        met = self.value <= self.budget if self.bound == "at most" else self.value >= self.budget
-        return "met" if met else "missed"
+            return None
+        return self.value <= self.budget if self.bound == "at most" else self.value >= self.budget
 
 
 def table(rows: Sequence[Row], peers: Sequence[str]) -> str:
-    """Columns as wide as what is in them; a note under the row it belongs to."""
-    head = ["row", "tokenward", "us", "budget", "", *peers]
+    """Columns as wide as what is in them; a note under the row it belongs to; below, which budgets are not held."""
+    head = ["row", "tokenward", "us", "budget", "held?", *peers]
     lines = [[row.name, *_own(row), *(_peer(row, name) for name in peers)] for row in rows]
     widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
     out = [_line(head, widths), _line(["-" * width for width in widths], widths)]
@@ -55,7 +56,7 @@ def table(rows: Sequence[Row], peers: Sequence[str]) -> str:
         out.append(_line(line, widths))
         if row.note:
             out.append(f"  {row.note}")
-    return "\n".join(out)
+    return "\n".join([*out, "", _budgets(rows)])
 
 
 def document(rows: Sequence[Row], checks: Sequence[object], options: dict[str, Any]) -> dict[str, Any]:
@@ -67,8 +68,19 @@ def document(rows: Sequence[Row], checks: Sequence[object], options: dict[str, A
         "packages": {name: version(name) for name in PACKAGES},
         "options": options,
         "checks": checks,
-        "rows": [asdict(row) | {"verdict": row.verdict} for row in rows],
+        "rows": described(rows),
     }
+
+
+def described(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows with their budgets, and whether these are held."""
+    return [asdict(row) | {"held": row.held} for row in rows]
+
+
+def rows_of(kept: dict[str, Any]) -> list[Row]:
+    """The rows of a document that was kept. Raises KeyError or TypeError for anything else."""
+    names = {field.name for field in fields(Row)}
+    return [Row(**{name: value for name, value in row.items() if name in names}) for row in kept["rows"]]
 
 
 def version(name: str) -> str | None:
@@ -94,7 +106,16 @@ def _own(row: Row) -> list[str]:
     sign = "<=" if row.bound == "at most" else ">="
     budget = "" if row.budget is None else f"{sign} {_number(row.budget, row.unit)}"
     microseconds = "" if row.microseconds is None else f"{row.microseconds:.1f}"
-    return ["-" if row.value is None else _number(row.value, row.unit), microseconds, budget, row.verdict]
+    return ["-" if row.value is None else _number(row.value, row.unit), microseconds, budget, _HELD[row.held]]
+
+
+_HELD = {True: "held", False: "over", None: "-"}
+
+
+def _budgets(rows: Sequence[Row]) -> str:
+    judged = [row for row in rows if row.held is not None]
+    over = "; ".join(row.name for row in judged if not row.held) or "none"
+    return f"{sum(bool(row.held) for row in judged)} of {len(judged)} budgets held; over: {over}"
 
 
 def _peer(row: Row, name: str) -> str:

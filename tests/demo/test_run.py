@@ -19,6 +19,9 @@ pytestmark = pytest.mark.servers
 Demo = Callable[..., "subprocess.CompletedProcess[str]"]
 Document = dict[str, Any]
 
+ONE_WAIT_MS = 1000
+"""What the demo promises for the first token of a new key, and a generous bound: on an idle machine it takes 20."""
+
 
 @pytest.fixture(scope="module")
 def told(demo: Demo) -> subprocess.CompletedProcess[str]:
@@ -77,7 +80,7 @@ def test_the_first_token_of_a_new_key_waits_at_most_once_and_for_less_than_a_sec
     rotation = _chapter(document, "rotation")
     first = rotation["requests"][0]
     assert first["seen"]["status"] == 200
-    assert first["milliseconds"] < 1000
+    assert first["milliseconds"] < ONE_WAIT_MS
     assert next(check["seen"] for check in rotation["checks"] if check["name"].startswith("One wait")).startswith(
         ("1 wait,", "0 wait,")
     )  # a refresh behind the requests may have brought the key already

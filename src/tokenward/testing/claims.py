@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tokenward import validation
-from tokenward.entra import PUBLIC, Version
+from tokenward.entra import Cloud, Version
 
 DEFAULT_TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 DEFAULT_CLIENT_ID = "8f7a2c1e-3d54-4b6f-9a0c-5e1d2b3c4f60"
@@ -26,8 +26,9 @@ AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What every token of one issue has: its version, tenant, audience, and whole seconds from when to when."""
+    """What every token of one issue has: its cloud, version, tenant, audience, and whole seconds from when to when."""
 
+    cloud: Cloud
     version: Version
     tenant: str
     audience: str
@@ -36,12 +37,12 @@ class Stamp:
 
     @property
     def issuer(self) -> str:
-        return issuer_of(self.version, self.tenant)
+        return issuer_of(self.cloud, self.version, self.tenant)
 
 
-def issuer_of(version: Version, tenant: str) -> str:
-    """`iss` of the public cloud; with "{tenantid}" it is the template of the tenant-independent documents."""
-    template = PUBLIC.v1_issuer if version == "1.0" else PUBLIC.v2_issuer
+def issuer_of(cloud: Cloud, version: Version, tenant: str) -> str:
+    """`iss` in this cloud; with "{tenantid}" it is the template of the tenant-independent documents."""
+    template = cloud.v1_issuer if version == "1.0" else cloud.v2_issuer
     return template.replace("{tenantid}", tenant)
 
 
@@ -55,7 +56,7 @@ def guest_claims(stamp: Stamp, scopes: Sequence[str]) -> dict[str, object]:
     """Somebody of another tenant who was invited: `tid` is the host's, `idp` and `acct` tell. A guest's upn has #EXT#."""
     name = "gil.guest_home.example#EXT#@contoso.example"
     shown = {"unique_name": name, "upn": name} if stamp.version == "1.0" else {"preferred_username": "gil.guest@home.example"}
-    guest = {"acct": 1, "idp": issuer_of("1.0", HOME_TENANT), "email": "gil.guest@home.example", "name": "Gil Guest"}
+    guest = {"acct": 1, "idp": issuer_of(stamp.cloud, "1.0", HOME_TENANT), "email": "gil.guest@home.example", "name": "Gil Guest"}
     return {**user_claims(stamp, scopes), **guest, **shown}
 
 

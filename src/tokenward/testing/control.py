@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
@@ -44,7 +43,6 @@ def _mint(issuer: Publisher, body: Body) -> Reply:
     if options.get("key") is not None:
         options["key"] = _key(issuer, options["key"])
     minter = _minter(issuer, options.pop("kind", "user"))
-    _require_known(minter, options)
     return {"token": minter(claims=claims, **options)}
 
 
@@ -58,7 +56,6 @@ def _fail(issuer: Publisher, body: Body) -> Reply:
     options = dict(body)
     if options.get("mode") == "down" and options.get("seconds") is None:
         raise ControlError("down needs seconds: a server that refuses connections cannot hear of its recovery")
-    _require_known(issuer.fail, options)
     issuer.fail(**options)  # type: ignore[arg-type]  # Fault judges them
     if issuer.fault is not None and issuer.fault.mode == "down":
         _end_later(issuer, issuer.fault)
@@ -130,12 +127,6 @@ def _key(issuer: Publisher, name: object) -> object:
         if key.kid == name:
             return key
     raise ControlError('key is "stranger" or the kid of a published key')
-
-
-def _require_known(function: Callable[..., object], options: Body) -> None:
-    unknown = sorted(set(options) - set(inspect.signature(function).parameters))
-    if unknown:
-        raise ControlError(f"not known here: {', '.join(unknown)}")
 
 
 def _mapping(value: object, name: str) -> Body:

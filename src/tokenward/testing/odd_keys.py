@@ -27,8 +27,8 @@ class OddKey:
         return self.key.jwk() if self.key else dict(self.members or {})
 
 
-def odd_keys(new_key: Callable[[], SigningKey]) -> list[OddKey]:
-    """One key of every odd kind."""
+def odd_keys(new_key: Callable[[], SigningKey], other_cloud: str) -> list[OddKey]:
+    """One key of every odd kind; `other_cloud` is the name of a cloud that is not the issuer's."""
     return [
         OddKey("encryption", new_key().renamed("odd-encryption", use="enc")),
         OddKey("secret", members={"kty": "oct", "use": "sig", "kid": "odd-secret", "k": "bm90LWEtc2VjcmV0"}),
@@ -37,7 +37,7 @@ def odd_keys(new_key: Callable[[], SigningKey]) -> list[OddKey]:
         OddKey("malformed", members={"kty": "RSA", "use": "sig", "kid": "odd-malformed", "n": "not base64url!", "e": "AQAB"}),
         OddKey("small", SigningKey.generate("RS256", "odd-small", size=1024)),
         OddKey("personal", new_key().renamed("odd-personal", issuer=_issuer(PERSONAL_ACCOUNTS))),
-        OddKey("other_cloud", new_key().renamed("odd-other-cloud", cloud_instance_name="microsoftonline.us")),
+        OddKey("other_cloud", new_key().renamed("odd-other-cloud", cloud_instance_name=other_cloud)),
     ]
 
 

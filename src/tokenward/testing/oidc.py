@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Unpack
 from urllib.parse import urlsplit
 
 from tokenward import validation
-from tokenward.testing.keys import JWKS, SigningKey
+from tokenward.testing.keys import JWKS
+from tokenward.testing.options import LIFETIME, Holding, Minting, require_known
 from tokenward.testing.publisher import Publisher
 from tokenward.testing.tokens import overridden
 
@@ -20,10 +22,10 @@ class OidcIssuer(Publisher):
 
     header_type = "at+jwt"
 
-    def __init__(self, url: str, *, clock: Callable[[], float], new_key: Callable[[], SigningKey]) -> None:
+    def __init__(self, url: str, **holding: Unpack[Holding]) -> None:
         self.issuer = validation.address("url", url)
         parts = urlsplit(url)
-        super().__init__(f"{parts.scheme}://{parts.netloc}", clock=clock, new_key=new_key)
+        super().__init__(f"{parts.scheme}://{parts.netloc}", **holding)
         self._path = parts.path.rstrip("/")
 
     @property
@@ -42,18 +44,14 @@ class OidcIssuer(Publisher):
         subject: str = "user-248289761001",
         client_id: str = "s6BhdRkqt3",
         scopes: Sequence[str] = ("jobs.read",),
-        lifetime: float = 3600.0,
-        now: float | None = None,
-        claims: Mapping[str, object] | None = None,
-        header: Mapping[str, object] | None = None,
-        key: SigningKey | None = None,
-        algorithm: str | None = None,
+        **minting: Unpack[Minting],
     ) -> str:
-        """An access token with the claims of RFC 9068 section 2.2; `lifetime` and `now` are in seconds."""
-        starts = self.now(now)
+        """An access token with the claims of RFC 9068 section 2.2."""
+        require_known(minting, Minting)
+        starts = self.now(minting.get("now"))
         members: dict[str, object] = {
             "iss": self.issuer,
-            "exp": int(starts + lifetime),
+            "exp": int(starts + minting.get("lifetime", LIFETIME)),
             "aud": audience,
             "sub": subject,
             "client_id": client_id,
@@ -61,7 +59,12 @@ class OidcIssuer(Publisher):
             "jti": secrets.token_urlsafe(16),
             "scope": " ".join(scopes),
         }
-        return self.mint(overridden(members, claims), header=header, key=key, algorithm=algorithm)
+        return self.mint(
+            overridden(members, minting.get("claims")),
+            header=minting.get("header"),
+            key=minting.get("key"),
+            algorithm=minting.get("algorithm"),
+        )
 
     def jwks(self) -> JWKS:
         """The published keys; most issuers, unlike Entra, name the algorithm of each."""

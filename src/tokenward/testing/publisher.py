@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse
@@ -21,22 +22,34 @@ class Publisher(ABC):
     home      where it says it is while it is not served
     clock     epoch seconds, for the times in tokens
     new_key   makes its keys; by default each is new, which costs a tenth of a second for RSA
+    keys      keys that it has already, such as `other.keys` of an issuer whose place it takes; the last one signs
     requests  the addresses that were asked, in process and over HTTP
+    on_keys   is told the published keys after each rotation
     """
 
     header_type = "JWT"
+    other_cloud = "microsoftonline.us"
+    """A cloud that is not this issuer's, for an odd key."""
 
-    def __init__(self, home: str, *, clock: Callable[[], float], new_key: Callable[[], SigningKey]) -> None:
+    def __init__(
+        self,
+        home: str,
+        *,
+        clock: Callable[[], float] = time.time,
+        new_key: Callable[[], SigningKey] = SigningKey.generate,
+        keys: Sequence[SigningKey] = (),
+    ) -> None:
         self.home = home
         self.clock = clock
         self.requests: list[str] = []
         self.fault: Fault | None = None
         self.on_fault: Callable[[Fault | None], None] | None = None
+        self.on_keys: Callable[[Sequence[SigningKey]], None] | None = None
         self.served_at: str | None = None
         self._new_key = new_key
-        self._keys: list[SigningKey] = []
+        self._keys = list(keys)
         self._odd_keys: list[OddKey] = []
-        self._signing_key: SigningKey | None = None
+        self._signing_key = self._keys[-1] if self._keys else None
         self._stranger: SigningKey | None = None
         self._lock = threading.Lock()
 
@@ -65,6 +78,8 @@ class Publisher(ABC):
         old, new = self.signing_key, self._new_key()
         self.keys[:] = [*(key for key in self.keys if keep_old or key is not old), new]
         self._signing_key = new
+        if self.on_keys is not None:
+            self.on_keys(self.keys)
         return new
 
     def stranger_key(self) -> SigningKey:
@@ -75,7 +90,7 @@ class Publisher(ABC):
 
     def publish_odd_keys(self) -> dict[str, SigningKey]:
         """Publish keys that real issuers have published and other verifiers broke on; those that can sign, by name."""
-        self._odd_keys = self._odd_keys or odd_keys(self._new_key)
+        self._odd_keys = self._odd_keys or odd_keys(self._new_key, self.other_cloud)
         return {odd.name: odd.key for odd in self._odd_keys if odd.key is not None}
 
     def published(self) -> list[JWK]:
