@@ -20,6 +20,11 @@ async def _asynchronous(_: object) -> bool:
     return False
 
 
+def _generator(_: object) -> Iterator[None]:
+    raise errors.ClientNotAllowed
+    yield
+
+
 class _CallableAsynchronously:
     async def __call__(self, _: object) -> bool:
         return False
@@ -36,9 +41,10 @@ def test_an_exemption_that_does_not_return_true_opens_nothing() -> None:
     assert not Door(exempt=[lambda _: "no"]).is_open("/admin", {})  # type: ignore[list-item, return-value]
 
 
-def test_an_asynchronous_check_is_refused_at_construction(issuer: LocalIssuer) -> None:
+@pytest.mark.parametrize("check", [_asynchronous, _CallableAsynchronously(), _generator], ids=["async", "object", "generator"])
+def test_a_check_that_would_only_seem_to_run_is_refused_at_construction(issuer: LocalIssuer, check: Any) -> None:
     with pytest.raises(PolicyError) as caught:
-        _policy(issuer, checks=[_asynchronous])
+        _policy(issuer, checks=[check])
     assert caught.value.field == "checks"
 
 

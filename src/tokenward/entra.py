@@ -1,60 +1,44 @@
 """Policies for Microsoft Entra ID and for Azure Databricks, in every cloud, for v1 and v2 tokens.
 
-Sources: learn.microsoft.com/entra/identity-platform/access-tokens and /access-token-claims-reference for the claims,
-/authentication-national-cloud for the hosts, and learn.microsoft.com/azure/databricks/dev-tools/troubleshoot-aad-token
-for the checks that Databricks documents.
+Sources: learn.microsoft.com/entra/identity-platform/access-tokens and /access-token-claims-reference for the claims, and
+learn.microsoft.com/azure/databricks/dev-tools/troubleshoot-aad-token for the checks that Databricks documents.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from tokenward import validation
+from tokenward import issuer_fields, validation
+from tokenward.clouds import CHINA, PUBLIC, US_GOV, Cloud
 from tokenward.errors import PolicyError
+from tokenward.hints import GRAPH_AUDIENCES
 from tokenward.identity import Kind
 from tokenward.issuer import Issuer
 from tokenward.policy import MAX_TOKEN_BYTES, CustomCheck, Policy
 
+__all__ = [
+    "CHINA",
+    "DATABRICKS_RESOURCE",
+    "PUBLIC",
+    "US_GOV",
+    "VERSIONS",
+    "Cloud",
+    "Tenants",
+    "Version",
+    "api",
+    "caller_kind",
+    "databricks",
+]
+
 DATABRICKS_RESOURCE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
-"""The application id of AzureDatabricks: the same in every cloud."""
+"""The application id of AzureDatabricks: the same in every cloud, says Databricks' own SDK."""
+
+VERSIONS = ("1.0", "2.0")
+"""Of access tokens, as their `ver` says. The API's registration decides which is sent, and not the client."""
 
 Version: TypeAlias = Literal["1.0", "2.0"]
 Tenants: TypeAlias = Sequence[str] | Literal["any"]
-
-
-@dataclass(frozen=True, slots=True)
-class Cloud:
-    """One Entra cloud: where its metadata is, and how its issuers are written.
-
-    `authority` is where discovery happens. `instance_name` is what `cloud_instance_name` says in its keys; None takes it from
-    the metadata.
-    """
-
-    authority: str
-    v1_issuer: str
-    v2_issuer: str
-    instance_name: str | None = None
-
-
-PUBLIC = Cloud(
-    "https://login.microsoftonline.com",
-    "https://sts.windows.net/{tenantid}/",
-    "https://login.microsoftonline.com/{tenantid}/v2.0",
-    "microsoftonline.com",
-)
-US_GOV = Cloud(
-    "https://login.microsoftonline.us",
-    "https://sts.windows.net/{tenantid}/",  # Microsoft's code says so; no recorded token was seen, so compare your own
-    "https://login.microsoftonline.us/{tenantid}/v2.0",
-    "microsoftonline.us",
-)
-CHINA = Cloud(
-    "https://login.partner.microsoftonline.cn",
-    "https://sts.chinacloudapi.cn/{tenantid}/",
-    "https://login.partner.microsoftonline.cn/{tenantid}/v2.0",
-)
 
 
 def caller_kind(claims: Mapping[str, Any]) -> Kind:
@@ -93,8 +77,8 @@ def databricks(
     Raises PolicyError.
     """
     shared = {"kinds": kinds, "clients": _clients(clients), "leeway": leeway}
-    audiences = {"1.0": [DATABRICKS_RESOURCE], "2.0": [DATABRICKS_RESOURCE]}
-    issuers = _issuers(cloud, [tenant], versions, audiences, shared, field="tenant")
+    audiences = {version: [DATABRICKS_RESOURCE] for version in VERSIONS}
+    issuers = _issuers(cloud, [validation.tenant("tenant", tenant)], versions, audiences, shared)
     return Policy(issuers, max_token_bytes=max_token_bytes, checks=checks)
 
 
@@ -127,47 +111,42 @@ def api(
 
     Raises PolicyError.
     """
-    name = validation.guid("client_id", client_id, "Copy the Application (client) ID from the API's app registration.")
-    _require_reachable(kinds, required_scopes)
-    uris = [uri.rstrip("/") for uri in validation.texts("audiences", audiences, "['api://jobs.example']", empty=True)]
-    v1 = [name, *(form for uri in (f"api://{name}", *uris) for form in (uri, uri + "/"))]
+    name = _own_client_id(client_id)
     shared = {
         "kinds": kinds,
         "clients": _clients(clients),
         "guests": guests,
-        "required_scopes": required_scopes,
+        "required_scopes": _scopes(required_scopes, kinds),
         "required_roles": required_roles,
         "leeway": leeway,
     }
-    issuers = _issuers(cloud, tenants, versions, {"1.0": v1, "2.0": [name]}, shared, field="tenants")
+    by_version = {"1.0": _v1_audiences(name, audiences, versions), "2.0": [name]}
+    issuers = _issuers(cloud, issuer_fields.tenants("tenants", tenants), versions, by_version, shared)
     return Policy(issuers, max_token_bytes=max_token_bytes, checks=checks)
 
 
 def _issuers(
     cloud: Cloud,
-    tenants: object,
-    versions: Sequence[Version],
+    tenants: Tenants,
+    versions: object,
     audiences: Mapping[str, list[str]],
     shared: Mapping[str, Any],
-    *,
-    field: str,
 ) -> list[Issuer]:
     if not isinstance(cloud, Cloud):
         raise PolicyError("cloud", "it is not a Cloud", "Take entra.PUBLIC, entra.US_GOV or entra.CHINA, or make an entra.Cloud.")
-    allowed = _tenants(field, tenants)
     return [
         Issuer(
             cloud.v1_issuer if version == "1.0" else cloud.v2_issuer,
             audiences=audiences[version],
-            tenants=allowed,
-            discovery_url=_discovery_url(cloud, version, allowed),
+            tenants=tenants,
+            discovery_url=_discovery_url(cloud, version, tenants),
             required_claims=_REQUIRED[version],
             required_values={"ver": version},
             kind_of=caller_kind,
             cloud_instance_name=cloud.instance_name,
             **shared,
         )
-        for version in validation.choices("versions", versions, ("1.0", "2.0"))
+        for version in _versions(versions)
     ]
 
 
@@ -178,31 +157,50 @@ _REQUIRED = {
 """Entra sends them in every access token; its ID tokens name no calling application."""
 
 
-def _clients(clients: Sequence[str] | None) -> list[str] | None:
-    if clients is None:
-        return None
-    listed = validation.texts("clients", clients, "['<application id>']")
-    return [validation.guid("clients", client, "List the calling applications' (client) ids.") for client in listed]
-
-
-def _require_reachable(kinds: Sequence[Kind] | None, required_scopes: Sequence[str]) -> None:
-    if not isinstance(required_scopes, str) and any("/" in str(scope) for scope in required_scopes):
-        fix = "Write the scope's short name, such as 'access_as_user'; only requests use the long one."
-        raise PolicyError("required_scopes", "a scope is written with the API's address, which tokens never hold", fix)
-    if required_scopes and kinds is not None and tuple(kinds) == ("app",):
-        fix = "Require roles of apps (required_roles), or allow users."
-        raise PolicyError("required_scopes", "only apps may call, and their tokens hold no scopes", fix)
-
-
-def _tenants(field: str, value: object) -> Tenants:
-    if value == "any":
-        return "any"
-    listed = validation.texts(field, value, "['<tenant id>']")
-    return [validation.tenant(field, item) for item in listed]
-
-
 def _discovery_url(cloud: Cloud, version: str, tenants: Tenants) -> str:
     """A v1 token is validated with v1 metadata, a v2 token with v2's; of the tenant itself where there is only one."""
     tenant = tenants[0] if tenants != "any" and len(tenants) == 1 else "common"
     path = "" if version == "1.0" else "/v2.0"
     return f"{cloud.authority}/{tenant}{path}/.well-known/openid-configuration"
+
+
+# -- arguments that need more than the judging of an Issuer's field ----------------------------------------------------
+
+
+def _versions(value: object) -> tuple[str, ...]:
+    return validation.choices("versions", value, VERSIONS)
+
+
+def _own_client_id(value: object) -> str:
+    fix = "Copy the Application (client) ID from the API's app registration."
+    name = validation.guid("client_id", value, fix)
+    if name in GRAPH_AUDIENCES:
+        raise PolicyError("client_id", "it is Microsoft Graph's, whose tokens nobody else can verify", fix)
+    return name
+
+
+def _v1_audiences(name: str, audiences: object, versions: object) -> list[str]:
+    """The client id, and every URI with and without a trailing slash; v2 tokens hold the client id only."""
+    uris = [uri.rstrip("/") for uri in validation.texts("audiences", audiences, "['api://jobs.example']", empty=True)]
+    if uris and "1.0" not in _versions(versions):
+        fix = "Leave audiences out, or accept v1 tokens: the audience of a v2 token is always the client id."
+        raise PolicyError("audiences", "only v1 tokens name an API by its URIs, and versions leaves them out", fix)
+    return [name, *(form for uri in (f"api://{name}", *uris) for form in (uri, uri + "/"))]
+
+
+def _clients(clients: object) -> list[str] | None:
+    if clients is None:
+        return None
+    fix = "List the calling applications' (client) ids."
+    return [validation.guid("clients", client, fix) for client in issuer_fields.clients("clients", clients)]
+
+
+def _scopes(required_scopes: object, kinds: object) -> tuple[str, ...]:
+    scopes = issuer_fields.scopes("required_scopes", required_scopes)
+    if any("/" in scope for scope in scopes):
+        fix = "Write the scope's short name, such as 'access_as_user'; only requests use the long one."
+        raise PolicyError("required_scopes", "a scope is written with the API's address, which tokens never hold", fix)
+    if scopes and kinds is not None and "user" not in issuer_fields.kinds("kinds", kinds):
+        fix = "Require roles of apps (required_roles), or allow users."
+        raise PolicyError("required_scopes", "no users may call, and only their tokens hold scopes", fix)
+    return scopes

@@ -1,29 +1,27 @@
-"""Issuer: one issuer to believe, and what its tokens must be like; refused at construction if unsafe or impossible."""
+"""Issuer: one issuer to believe, and what its tokens must be like; refused at construction if unsafe or impossible.
+
+A new field is declared here, judged on its own in `issuer_fields`, and judged beside the other fields below.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from tokenward import validation
 from tokenward.errors import PolicyError
 from tokenward.identity import Kind, app_if_subject_is_client
-from tokenward.keys.keyset import read_keyset
-from tokenward.keys.location import Discovery, JwksUri, Location, Static
-from tokenward.token.algorithms import ALGORITHMS
+from tokenward.issuer_fields import JUDGES, MAX_LEEWAY, type_of
+from tokenward.issuer_location import location_of
+from tokenward.issuer_name import TENANT_PLACEHOLDER, for_tenant, is_template
+from tokenward.keys.location import Location
 
-TENANT_PLACEHOLDER = "{tenantid}"
-"""As Entra's own tenant-independent metadata writes it."""
-MAX_LEEWAY = 300.0
-"""Seconds. Microsoft's .NET default; more would only hide a broken clock."""
+__all__ = ["ACCESS_TOKEN_TYPES", "ID_TOKEN_MARKS", "MAX_LEEWAY", "TENANT_PLACEHOLDER", "Issuer", "KindOf"]
+
 ACCESS_TOKEN_TYPES = ("JWT", "at+jwt", None)
 """`typ` of access tokens: Entra's, RFC 9068's, and none at all."""
 ID_TOKEN_MARKS = ("nonce", "at_hash", "c_hash")
 """Claims that belong in ID tokens (OpenID Connect Core sections 2 and 3.3.2.11)."""
-
-_NOBODY = re.compile(r"https://login\.[^/]+/(common|organizations|consumers)(/|$)")
 
 KindOf: TypeAlias = Callable[[Mapping[str, Any]], Kind]
 
@@ -46,7 +44,7 @@ class Issuer:
     token_types       what the `typ` header may be; None stands for its absence
     id_token_marks    claims by which ID tokens are known and refused; Keycloak before 25 copies `nonce` into access
                       tokens, so leave it out there
-    kind_of           how claims tell a user from an app
+    kind_of           how claims tell a user from an app; the default knows apps, and nothing of users
     kinds, clients,   who may call: kinds of caller, calling applications, guests of the tenant; what every caller's token
     guests,             must hold of scopes and of application roles (all of them). Each of these is judged after the
     required_scopes,    signature, and answered with 403
@@ -83,19 +81,22 @@ class Issuer:
     type_set: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        judged = _judged(self)
-        for name, value in judged.items():
-            object.__setattr__(self, name, value)
-        _require_reachable(self)
-        object.__setattr__(self, "location", _location(self))
+        for name, judge in JUDGES.items():
+            self._keep(name, judge(name, getattr(self, name)))
+        for require in COMBINATIONS:
+            require(self)
+        self._keep("location", self._location())
+        self._keep("audience_set", frozenset(self.audiences))
+        self._keep("algorithm_set", frozenset(self.algorithms))
+        self._keep("type_set", frozenset(type_of(listed) for listed in self.token_types))
 
     @property
     def is_template(self) -> bool:
-        return TENANT_PLACEHOLDER in self.issuer
+        return is_template(self.issuer)
 
     def for_tenant(self, tenant: str) -> str:
         """The issuer's name with the tenant filled in."""
-        return self.issuer.replace(TENANT_PLACEHOLDER, tenant)
+        return for_tenant(self.issuer, tenant)
 
     def names(self) -> dict[str, str | None]:
         """Every `iss` that is known in advance, with its tenant."""
@@ -103,128 +104,46 @@ class Issuer:
             return {self.issuer: None}
         return {} if self.tenants == "any" else {self.for_tenant(tenant): tenant for tenant in self.tenants or ()}
 
+    def __deepcopy__(self, memo: object) -> Issuer:
+        return self  # nothing in it can be changed
 
-# -- judging an Issuer -------------------------------------------------------------------------------------------------
+    def _location(self) -> Location:
+        known = list(self.names())
+        return location_of(
+            self.issuer, known, self.algorithms, jwks=self.jwks, jwks_uri=self.jwks_uri, discovery_url=self.discovery_url
+        )
 
-
-def _judged(given: Issuer) -> dict[str, object]:
-    """Every argument in its final form, and the sets that the walk reads."""
-    audiences = validation.texts("audiences", given.audiences, "['api://my-service']")
-    algorithms = validation.choices("algorithms", given.algorithms, ALGORITHMS)
-    types = _types(given.token_types)
-    return {
-        "issuer": _issuer_name(given.issuer),
-        "audiences": audiences,
-        "algorithms": algorithms,
-        "tenants": _tenants(given),
-        "leeway": validation.seconds("leeway", given.leeway, most=MAX_LEEWAY),
-        "required_claims": _required_claims(given.required_claims),
-        "required_values": _required_values(given.required_values),
-        "subject_claim": validation.texts("subject_claim", [given.subject_claim], "'sub'")[0],
-        "id_token_marks": validation.texts("id_token_marks", given.id_token_marks, "['at_hash']", empty=True),
-        "kinds": None if given.kinds is None else validation.choices("kinds", given.kinds, ("user", "app", "unknown")),
-        "clients": None if given.clients is None else validation.texts("clients", given.clients, "['<application id>']"),
-        "guests": validation.boolean("guests", given.guests),
-        "required_scopes": _scopes(given.required_scopes),
-        "required_roles": validation.texts("required_roles", given.required_roles, "['Jobs.Admin']", empty=True),
-        "audience_set": frozenset(audiences),
-        "algorithm_set": frozenset(algorithms),
-        "type_set": types,
-    }
+    def _keep(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)  # frozen for everybody else
 
 
-def _issuer_name(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise PolicyError("issuer", "it is not a string", "Give the iss of the tokens, such as 'https://idp.example/'.")
-    if value.count(TENANT_PLACEHOLDER) > 1 or set(value.replace(TENANT_PLACEHOLDER, "")) & set("{}<>"):
-        raise PolicyError("issuer", "it holds a placeholder", f"Fill it in; only {TENANT_PLACEHOLDER}, once, has a meaning here.")
-    validation.address("issuer", value.replace(TENANT_PLACEHOLDER, "0"))
-    if _NOBODY.match(value):
-        fix = "Use entra.api(client_id, tenants=[...]), or put {tenantid} in its place and list the tenants."
-        raise PolicyError("issuer", "no token carries it: Entra's tokens name their tenant", fix)
-    return value
+# -- what fields may not be together -----------------------------------------------------------------------------------
 
 
-def _tenants(given: Issuer) -> tuple[str, ...] | Literal["any"] | None:
-    template = isinstance(given.issuer, str) and TENANT_PLACEHOLDER in given.issuer
-    if given.tenants is None and template:
+def _require_tenants_of_a_template(issuer: Issuer) -> None:
+    if issuer.is_template and issuer.tenants is None:
         raise PolicyError("tenants", "the issuer is a template", "List the tenant ids that may call, or write tenants='any'.")
-    if given.tenants is None:
-        return None
-    if not template:
+    if issuer.tenants is not None and not issuer.is_template:
         raise PolicyError("tenants", "the issuer holds no {tenantid}", "Put {tenantid} into the issuer, or leave tenants out.")
-    if given.tenants == "any":
-        return "any"
-    listed = validation.texts("tenants", given.tenants, "['<tenant id>']")
-    return tuple(dict.fromkeys(validation.tenant("tenants", item) for item in listed))
 
 
-def _types(value: object) -> frozenset[str]:
-    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-        raise PolicyError("token_types", "it is not a list, or is empty", "Write a list such as ['JWT', 'at+jwt', None].")
-    if not all(item is None or (isinstance(item, str) and item) for item in value):
-        raise PolicyError("token_types", "it holds something other than strings and None", "Write ['JWT', 'at+jwt', None].")
-    return frozenset("" if item is None else item.lower().removeprefix("application/") for item in value)
-
-
-def _required_claims(value: object) -> tuple[str, ...]:
-    listed = validation.texts("required_claims", value, "['exp', 'tid']", empty=True)
-    return tuple(dict.fromkeys(("exp", *listed)))
-
-
-def _required_values(value: object) -> dict[str, str]:
-    if not isinstance(value, Mapping) or not all(isinstance(item, str) for pair in value.items() for item in pair):
-        raise PolicyError("required_values", "it does not map claims to strings", "Write a dict such as {'ver': '2.0'}.")
-    return dict(value)
-
-
-def _scopes(value: object) -> tuple[str, ...]:
-    scopes = validation.texts("required_scopes", value, "['jobs.read']", empty=True)
-    if any(set(scope) & set(' "\\') or not (scope.isascii() and scope.isprintable()) for scope in scopes):
-        problem = "a scope holds spaces, quotes, backslashes or characters outside printable ASCII (RFC 6749 section 3.3)"
-        raise PolicyError("required_scopes", problem, "Write one scope per item, such as ['jobs.read', 'jobs.write'].")
-    return scopes
-
-
-def _require_reachable(issuer: Issuer) -> None:
-    contradicted = sorted(set(issuer.id_token_marks) & {*issuer.required_claims, *issuer.required_values, issuer.subject_claim})
+def _require_marks_that_no_token_needs(issuer: Issuer) -> None:
+    needed = {"iss", "aud", *issuer.required_claims, *issuer.required_values, issuer.subject_claim}
+    needed |= ({"tid"} if issuer.is_template else set()) | ({"roles"} if issuer.required_roles else set())
+    contradicted = sorted(needed & set(issuer.id_token_marks))
     if contradicted:
         problem = f"{contradicted[0]} is required elsewhere, so no token could pass"
         raise PolicyError("id_token_marks", problem, "Leave it out of id_token_marks, or do not require it.")
 
 
-# -- where the keys are ------------------------------------------------------------------------------------------------
+def _require_kinds_that_can_be_told(issuer: Issuer) -> None:
+    if issuer.kind_of is app_if_subject_is_client and "user" in (issuer.kinds or ()):
+        problem = "'user' is listed, and the default kind_of never says so: it tells apps, and nothing of users"
+        raise PolicyError("kinds", problem, "Give a kind_of that knows this issuer's users, or leave kinds out.")
 
 
-def _location(issuer: Issuer) -> Location:
-    given = [name for name in ("jwks", "jwks_uri", "discovery_url") if getattr(issuer, name) is not None]
-    if len(given) > 1:
-        raise PolicyError(given[1], f"{given[0]} is given as well", "Say in one way only where the keys are.")
-    if issuer.jwks is not None:
-        return _static(issuer, issuer.jwks)
-    if issuer.jwks_uri is not None:
-        return JwksUri(validation.address("jwks_uri", issuer.jwks_uri))
-    return Discovery(_discovery_url(issuer), frozenset({issuer.issuer, *issuer.names()}))
-
-
-def _static(issuer: Issuer, jwks: object) -> Static:
-    if not isinstance(jwks, Mapping):
-        raise PolicyError("jwks", "it is not a JWKS", "Give a dict of the form {'keys': [...]}.")
-    try:
-        keyset = read_keyset(jwks)
-    except ValueError as exc:
-        raise PolicyError("jwks", str(exc), "Give public keys in a dict of the form {'keys': [...]}.") from None
-    allowed = [ALGORITHMS[name] for name in issuer.algorithms]
-    if not any(key.serves(algorithm) for keys in keyset.keys.values() for key in keys for algorithm in allowed):
-        raise PolicyError("jwks", "none of its keys serves the listed algorithms", "List the algorithm that the keys are for.")
-    return Static(keyset)
-
-
-def _discovery_url(issuer: Issuer) -> str:
-    if issuer.discovery_url is not None:
-        return validation.address("discovery_url", issuer.discovery_url)
-    known = list(issuer.names())
-    if len(known) != 1:
-        fix = "Give the address of the tenant-independent metadata, such as .../common/v2.0/.well-known/openid-configuration."
-        raise PolicyError("discovery_url", "an issuer with several tenants has no discovery address of its own", fix)
-    return known[0].rstrip("/") + "/.well-known/openid-configuration"
+COMBINATIONS: tuple[Callable[[Issuer], None], ...] = (
+    _require_tenants_of_a_template,
+    _require_marks_that_no_token_needs,
+    _require_kinds_that_can_be_told,
+)

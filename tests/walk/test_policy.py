@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tokenward import AsyncVerifier, Issuer, Policy, PolicyError, Verifier
+from tokenward import AsyncVerifier, Issuer, Policy, PolicyError, Verifier, entra
 from tokenward.issuer import MAX_LEEWAY
 from tokenward.keys.location import Discovery, JwksUri, Static
 
 Anything: Any = Policy  # wrong types are the point of some tests
 TENANT = "aaaaaaaa-2222-3333-4444-555555555555"
+OTHER = "bbbbbbbb-2222-3333-4444-555555555555"
 TEMPLATE = "https://login.microsoftonline.com/{tenantid}/v2.0"
 
 
@@ -273,3 +276,57 @@ def test_a_private_key_in_the_configuration_is_refused_without_repeating_it(desk
         desk.rule(jwks=jwks)
     assert "private_key_published" in caught.value.problem
     assert "c2VjcmV0" not in json.dumps([str(caught.value), repr(caught.value), caught.value.fix])
+
+
+def test_nothing_in_an_issuer_or_a_policy_can_be_changed(desk: Any) -> None:
+    rule = desk.rule(
+        required_values={"ver": "2.0"}, clients=["c"], required_scopes=["s"], required_roles=["r"], token_types=["JWT"]
+    )
+    policy = Policy([rule], checks=[print])
+    for owner in (rule, policy):
+        for field in fields(owner):
+            if not field.name.startswith("_"):
+                assert not isinstance(getattr(owner, field.name), (list, dict, set)), field.name
+                with pytest.raises(AttributeError):
+                    setattr(owner, field.name, ())
+    for held in (rule.required_values, rule.jwks, rule.jwks["keys"][0]):
+        with pytest.raises(TypeError):
+            held["ver"] = "1.0"
+
+
+def test_keys_that_are_added_to_the_given_set_later_do_not_serve(desk: Any) -> None:
+    given_keys = desk.jwks("rsa")
+    rule = desk.rule(jwks=given_keys)
+    given_keys["keys"].append(desk.signers["rsa-2"].jwk)
+    given_keys["keys"][0]["kid"] = "another"
+    assert desk.verdict(desk.verifier(rule), desk.token()) == "accepted"
+    assert desk.verdict(desk.verifier(rule), desk.token(signer="rsa-2")) == "unknown_key"
+
+
+def test_an_issuer_with_one_field_replaced_is_judged_again_and_keeps_the_others(desk: Any) -> None:
+    rule = desk.rule(required_values={"ver": "2.0"}, token_types=["at+jwt", None])
+    changed = replace(rule, leeway=30)
+    assert (changed.leeway, changed.required_values, changed.type_set) == (30, {"ver": "2.0"}, {"at+jwt", ""})
+    assert desk.verdict(desk.verifier(changed), desk.token(desk.claims(ver="2.0"), typ=...)) == "accepted"
+    with pytest.raises(PolicyError) as caught:
+        replace(rule, algorithms=["none"])
+    assert caught.value.field == "algorithms"
+
+
+def test_settings_that_hold_a_policy_can_be_copied(desk: Any) -> None:
+    policy = Policy([desk.rule()])
+    copied = deepcopy({"policy": policy})["policy"]
+    assert copied.issuers == policy.issuers
+    assert desk.verdict(desk.verifier(policy=copied), desk.token()) == "accepted"
+
+
+def test_sets_and_views_are_lists_enough() -> None:
+    sets: Any = {"audiences": {"api://jobs": 1}.keys(), "token_types": {"JWT", None}, "clients": frozenset({"c"})}
+    rule: Any = Issuer("https://idp.example/", **sets)
+    assert (rule.audiences, rule.type_set, rule.clients) == (("api://jobs",), {"jwt", ""}, ("c",))
+
+
+def test_what_is_named_twice_counts_once() -> None:
+    policy = entra.api(OTHER, [TENANT, TENANT.upper()], versions=["2.0", "2.0"])
+    assert [rule.tenants for rule in policy.issuers] == [(TENANT,)]
+    assert policy.issuers[0].location.name == f"https://login.microsoftonline.com/{TENANT}/v2.0/.well-known/openid-configuration"

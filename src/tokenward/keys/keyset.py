@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from tokenward.keys.jwk import Key, UnusableKey, read_jwk
 
@@ -48,10 +49,10 @@ def read_keyset(document: Mapping[str, object]) -> KeySet:
     grouped = _by_kid(usable, skipped)
     if not grouped:
         raise ValueError(f"no usable key ({', '.join(sorted(skipped))})")
-    return KeySet(grouped, dict(skipped))
+    return KeySet(MappingProxyType(grouped), dict(skipped))
 
 
-def _by_kid(usable: list[Key], skipped: Counter[str]) -> KeysByKid:
+def _by_kid(usable: list[Key], skipped: Counter[str]) -> dict[str | None, tuple[Key, ...]]:
     distinct = list(dict.fromkeys(usable))
     if len(distinct) == 1:
         return {distinct[0].kid: (distinct[0],), None: (distinct[0],)}

@@ -13,13 +13,11 @@ from typing import TypeAlias
 from tokenward.errors import AudienceNotAccepted, ClaimMalformed, ClaimMissing, IssuerNotTrusted, TokenTypeNotAccepted
 from tokenward.identity import Claims, client_of
 from tokenward.issuer import Issuer
+from tokenward.issuer_fields import NOT_ACCESS_TOKENS
 from tokenward.token.lifetime import check_dates
 from tokenward.token.row import Row
 
 ClaimCheck: TypeAlias = Callable[[Issuer, Claims], None]
-
-_NOT_ACCESS = {"typ": ("ID", "Refresh", "Offline", "Logout"), "token_use": ("id",)}
-"""How Keycloak and Cognito mark tokens that are not access tokens, in a claim."""
 
 
 def check_access_token(issuer: Issuer, claims: Claims) -> None:
@@ -27,7 +25,7 @@ def check_access_token(issuer: Issuer, claims: Claims) -> None:
     for name in issuer.id_token_marks:
         if claims.get(name) is not None:
             raise TokenTypeNotAccepted(f"{name} marks an ID token", claim=name)
-    for name, values in _NOT_ACCESS.items():
+    for name, values in NOT_ACCESS_TOKENS.items():
         if claims.get(name) in values:
             raise TokenTypeNotAccepted(f"{name} says that it is no access token", claim=name, actual=claims[name])
 
