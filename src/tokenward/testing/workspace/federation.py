@@ -20,7 +20,7 @@ from tokenward.testing.workspace.shapes import audience_invalid, no_policy
 from tokenward.token.compact import Opener
 from tokenward.verifier import Verifier
 
-_EAGER = Rhythm(
+EAGER = Rhythm(
     miss_cooldown=0.0, min_gap=0.01, backoff=0.05, backoff_max_empty=0.05, backoff_max=0.05, removal_grace=0.0, max_wait=5.0
 )
 """A test that rotates a key wants it used at once; nobody is protected from anything here."""
@@ -63,7 +63,7 @@ class Federation:
         """A policy as Databricks' API writes it. Raises PolicyError."""
         policy = FederationPolicy.from_databricks(given, account_id=self._account_id)
         verifier = Verifier(
-            Policy([policy.to_issuer()]), clock=self._clock, fetch=self._fetch, rhythm=_EAGER, remember=0, observer=None
+            Policy([policy.to_issuer()]), clock=self._clock, fetch=self._fetch, rhythm=EAGER, remember=0, observer=None
         )
         with self._lock:
             self._held = [*self._held, (policy, verifier)]

@@ -16,6 +16,7 @@ from tokenward.issuer import Issuer
 from tokenward.policy import Policy
 from tokenward.testing.issuer import LocalIssuer
 from tokenward.testing.workspace import shapes
+from tokenward.testing.workspace.federation import EAGER
 from tokenward.testing.workspace.issuing import Mint
 from tokenward.testing.workspace.messages import Refused, Reply, Request
 from tokenward.testing.workspace.people import Directory, Principal
@@ -55,10 +56,8 @@ class Gate:
         """Who calls. Raises Refused with what Databricks would answer."""
         token = _bearer(request)
         issuer, expires = _look(token)
-        if self.entra_issuer is not None and "/oidc" not in issuer:
-            principal = self._of_entra(token, request)
-        else:
-            principal = self._own(token)
+        is_own = issuer == self.mint.issuer() or self.entra_issuer is None
+        principal = self._own(token) if is_own else self._of_entra(token, request)
         if not principal.in_workspace or not principal.active:
             raise Refused(shapes.not_authorized())
         if expires - self.clock() <= LEAST_LIFE:
@@ -107,7 +106,7 @@ class Gate:
     def _verified(self, name: str, policy: Policy, token: str) -> Identity:
         issuer = self._issuer()
         if name not in self._verifiers:
-            self._verifiers[name] = Verifier(policy, clock=self.clock, fetch=issuer.fetch, observer=None)
+            self._verifiers[name] = Verifier(policy, clock=self.clock, fetch=issuer.fetch, rhythm=EAGER, observer=None)
         try:
             return self._verifiers[name].verify(token)
         except TokenRejected as rejection:
