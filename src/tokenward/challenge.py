@@ -1,4 +1,4 @@
-"""An error -> the HTTP answer: status, headers, body (RFC 6750 section 3, RFC 9110 section 11.6.1).
+"""An error -> the HTTP answer: status, headers, body (RFC 6750 section 3, RFC 9110 section 11.6.1); or a WebSocket close code.
 
 The caller learns the OAuth error and a fixed sentence, and only once the signature held; the rest is for the log.
 """
@@ -14,7 +14,9 @@ from tokenward.errors import AuthenticationError, ClaimsChallenge, PolicyError, 
 
 MAX_RETRY_AFTER = 300
 """Seconds. The longest that our own cooldown makes anyone wait."""
-
+POLICY_VIOLATION = 1008
+TRY_AGAIN_LATER = 1013
+"""WebSocket close codes (RFC 6455 section 7.4.1, and its registry)."""
 
 _SCOPE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
@@ -27,6 +29,10 @@ class Answer:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+
+    def body_for(self, method: str | None) -> bytes:
+        """The body as it is sent: none to HEAD, whose headers are those of GET (RFC 9110 section 9.3.2)."""
+        return b"" if method == "HEAD" else self.body
 
 
 def require_realm(realm: str | None) -> str | None:
@@ -47,6 +53,11 @@ def answer(error: AuthenticationError, realm: str | None = None) -> Answer:
     else:
         headers.append(("WWW-Authenticate", challenge(error, realm)))
     return Answer(error.status, tuple(headers), body)
+
+
+def close_code(error: AuthenticationError) -> int:
+    """The code that closes a websocket where no HTTP answer can be sent; the reason beside it is `public_description`."""
+    return TRY_AGAIN_LATER if isinstance(error, ServiceUnavailable) else POLICY_VIOLATION
 
 
 def challenge(error: AuthenticationError, realm: str | None = None) -> str:

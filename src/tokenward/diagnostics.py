@@ -1,32 +1,25 @@
-"""What the operator reads: one structlog event for each rejection, and one for each fetch of keys.
+"""What the operator reads of the refused: one structlog event for each rejection, and one sum for a flood of them.
 
-Never in an event: a token or a part of one, key material, or a claim that says who somebody is. What a stranger wrote is cut
-short and escaped, and shown only where it says which issuer, audience, key, algorithm or application was meant.
+Never in an event: the token that was refused, key material, or a claim that says who somebody is. What a stranger wrote is
+shown only where it says which issuer, audience, key, algorithm or application was meant, and then as `redaction` lets it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Protocol
-
-import structlog
 
 from tokenward import validation
-from tokenward.errors import AuthenticationError, MissingToken, ServiceUnavailable
+from tokenward.errors import AuthenticationError, MissingToken, PolicyError, ServiceUnavailable
 from tokenward.forks import on_fork
-from tokenward.keys.events import KeyEvent, KeysRefreshed
+from tokenward.logger import Logger, logger_or_ours
+from tokenward.redaction import MAX_ITEMS, MAX_TEXT, shown
 
-MAX_TEXT = 200
-"""Characters of a foreign text in a log; issuers, audiences and kids are shorter."""
-MAX_NUMBER = 2**63
-"""Larger integers are no dates or sizes, and may have thousands of digits."""
-MAX_ITEMS = 10
-"""Items of a list in a log; a policy may hold a thousand tenants."""
+__all__ = ["MAX_ITEMS", "MAX_TEXT", "Diagnostics", "event_fields", "shown"]
+
 FIRST = 10
 """Rejections logged one by one, per code and interval."""
 INTERVAL = 60.0
@@ -36,27 +29,16 @@ SHOWN_CLAIMS = frozenset(
 )
 """Claims whose value may be logged: what was asked for, and by which application; not who a person is."""
 
-_TOKEN_LIKE = re.compile(r"eyJ[\w-]{8,}[\w.-]*|[\w-]{16,}\.[\w-]{16,}\.[\w-]*|dapi[0-9a-f]{8,}[\w-]*")
-
-
-class Logger(Protocol):
-    """What is used of a structlog logger."""
-
-    def info(self, event: str, **fields: Any) -> Any: ...
-
-    def warning(self, event: str, **fields: Any) -> Any: ...
-
-    def error(self, event: str, **fields: Any) -> Any: ...
-
 
 class Diagnostics:
     """Logs rejections, and sums them up when there are many.
 
-    first     how many are logged one by one, per code and interval; None logs all of them
-    interval  seconds after which the others are reported as counts, in one `token_rejections_summed` event
-    logger    a structlog logger; by default `structlog.get_logger("tokenward")`
+    first      how many are logged one by one, per code and interval; None logs all of them
+    interval   seconds after which the others are reported as counts, in one `token_rejections_summed` event
+    logger     a structlog logger; by default `structlog.get_logger("tokenward")`
+    monotonic  seconds that never go back
 
-    A logger that raises does not disturb the request.
+    A logger that raises does not disturb the request, and its event is lost. Raises PolicyError.
     """
 
     def __init__(
@@ -69,8 +51,8 @@ class Diagnostics:
     ) -> None:
         self._first = None if first is None else validation.whole("first", first, least=0, most=1_000_000)
         self._interval = validation.seconds("interval", interval, most=86400)
-        self._logger: Logger = structlog.get_logger("tokenward") if logger is None else logger
-        self._monotonic = monotonic
+        self._logger = logger_or_ours(logger)
+        self._monotonic = _clock(monotonic)
         self._counts: Counter[str] = Counter()
         self._began = monotonic()
         self._lock = threading.Lock()
@@ -127,6 +109,12 @@ class Diagnostics:
             getattr(self._logger, level)(event, **fields)
 
 
+def _clock(monotonic: Callable[[], float]) -> Callable[[], float]:
+    if not callable(monotonic) or validation.is_async(monotonic):
+        raise PolicyError("monotonic", "it is not a plain function", "Pass time.monotonic, or leave it out.")
+    return monotonic
+
+
 def event_fields(error: AuthenticationError) -> dict[str, object]:
     """An error as fields for a log: bounded, escaped, and without anything that must not be there."""
     fields: dict[str, object] = {
@@ -146,58 +134,6 @@ def event_fields(error: AuthenticationError) -> dict[str, object]:
         "signature_held": error.signature_held,
     }
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def shown(value: object) -> object:
-    """A value fit for a log: texts cut and escaped, lists cut, anything like a token taken out, nothing else let through."""
-    if value is None or isinstance(value, float) or (isinstance(value, int) and -MAX_NUMBER < value < MAX_NUMBER):
-        return value
-    if isinstance(value, str):
-        text = _TOKEN_LIKE.sub("<token>", value[: 4 * MAX_TEXT]).encode("unicode_escape").decode("ascii")
-        return text if len(text) <= MAX_TEXT and len(value) <= 4 * MAX_TEXT else f"{text[:MAX_TEXT]}..."
-    if isinstance(value, (list, tuple, set, frozenset)):
-        items = [
-            f"<{type(item).__name__}>" if isinstance(item, (list, dict)) else shown(item) for item in list(value)[:MAX_ITEMS]
-        ]
-        return items if len(value) <= MAX_ITEMS else [*items, f"... {len(value) - MAX_ITEMS} more"]
-    return f"<{type(value).__name__}>"
-
-
-def log_key_event(event: KeyEvent, logger: Logger | None = None) -> None:
-    """Report one fetch of keys. The verifiers' default observer."""
-    log = structlog.get_logger("tokenward") if logger is None else logger
-    if isinstance(event, KeysRefreshed):
-        fields = {"keys": event.keys, "added": event.added, "removed": event.removed, "seconds": round(event.seconds, 3)}
-        log.info("keys_refreshed", source=event.source, why=event.why, **fields, skipped=event.skipped)
-        if event.skipped.get("private_key_published"):
-            log.error("private_key_published", source=event.source, hint="The issuer publishes private keys; tell it at once.")
-        return
-    report = log.warning if event.usable else log.error
-    report(
-        "keys_refresh_failed",
-        source=event.source,
-        why=event.why,
-        kind=event.kind,
-        detail=shown(event.detail),
-        failures=event.failures,
-        retry_in=round(event.retry_in, 1),
-        key_age=None if event.age is None else round(event.age, 1),
-        usable=event.usable,
-        hint=_FAILURE_HINTS.get(event.kind, "Ask for the address by hand from this machine, such as with curl."),
-    )
-
-
-_FAILURE_HINTS = {
-    "dns": "The host name does not resolve here; check the address and this machine's DNS.",
-    "tls": "The certificate is not accepted; a proxy may intercept TLS, so add its CA to this machine.",
-    "connect": "Nothing answers at this address; check the network, the firewall and the proxy settings.",
-    "timeout": "The issuer answers too slowly or not at all; check the network, the firewall and the proxy settings.",
-    "status": "The issuer answered with an error; check the address, and the issuer's own status page.",
-    "redirect": "Redirects are not followed; configure the address that it leads to.",
-    "not_json": "Something else than the issuer answered; look for a login page or a proxy.",
-    "metadata": "The discovery document is of another issuer; compare its issuer with the policy, to the letter.",
-    "no_keys": "No key in the set can be used; see the reasons in detail.",
-}
 
 
 def _level(error: AuthenticationError) -> str:

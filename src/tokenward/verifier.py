@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from inspect import iscoroutinefunction
 from typing import TypeVar
 
-from tokenward.diagnostics import log_key_event
 from tokenward.errors import MalformedToken, PolicyError, TokenRejected, TokenTooLarge
 from tokenward.identity import Identity
+from tokenward.keylog import log_key_event
 from tokenward.keys.aio import AsyncDriver
 from tokenward.keys.events import KeyStatus, Observer
 from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch

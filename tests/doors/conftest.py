@@ -226,6 +226,7 @@ class Doors:
     asgi_scope = staticmethod(asgi_scope)
     asgi_echo = staticmethod(asgi_echo)
     wsgi_echo = staticmethod(wsgi_echo)
+    fastapi_echo = staticmethod(fastapi_echo)
 
     def __init__(self, issuer: LocalIssuer) -> None:
         self.issuer = issuer

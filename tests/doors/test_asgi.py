@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from tokenward import AsyncVerifier, Verifier
+from tokenward import AsyncVerifier
 from tokenward.middleware.asgi import BearerMiddleware
 from tokenward.middleware.fastapi import BearerAuth
 
@@ -128,13 +128,49 @@ def test_a_token_that_expires_between_two_requests_is_refused(doors: Any, wall: 
     assert "expired" in doors.ask_asgi(app, scope).values("www-authenticate")[0]
 
 
+@pytest.mark.parametrize("kind", ["webtransport", "http2", "HTTP", "", None])
+@pytest.mark.parametrize("options", [{}, {"optional": True, "exempt": ["/*"]}], ids=["", "with every door open"])
+def test_a_connection_of_an_unknown_kind_is_refused_by_name(doors: Any, kind: Any, options: Any) -> None:
+    """Nobody knows where such a scope would carry a token, so that the app is not asked."""
+    called: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        called.append(scope)
+
+    guarded = BearerMiddleware(app, policy=doors.policy(), **options)
+    scope = doors.asgi_scope("GET", "/", [("Authorization", doors.bearer())]) | {"type": kind}
+    with pytest.raises(NotImplementedError, match=f"http and websocket, and cannot judge {kind!r}"):
+        doors.ask_asgi(guarded, scope)
+    assert called == []
+
+
+NAMES = [
+    pytest.param([b"authorization"], 200, id="as ASGI says"),
+    pytest.param([b"Authorization"], 200, id="as HTTP writes it"),
+    pytest.param([b"AUTHORIZATION"], 200, id="in capitals"),
+    pytest.param([b"authorization", b"Authorization"], 400, id="two of different case"),
+    pytest.param([b"x-authorization"], 401, id="another header"),
+    pytest.param([b"authorizatiom"], 401, id="another header of that length"),
+]
+
+
+@pytest.mark.parametrize(("names", "status"), NAMES)
+def test_the_header_is_found_whatever_the_case_of_its_name(doors: Any, names: list[bytes], status: int) -> None:
+    app = BearerMiddleware(doors.asgi_echo, policy=doors.policy())
+    scope = doors.asgi_scope("GET", "/", []) | {"headers": [(name, doors.bearer()) for name in names]}
+    assert doors.ask_asgi(app, scope).status == status
+
+
+@pytest.mark.parametrize("name", [b"Authorization", b"AUTHORIZATION"])
+def test_a_bad_token_in_a_header_of_another_case_is_no_missing_one(doors: Any, name: bytes) -> None:
+    """In optional mode it would let the request pass."""
+    app = BearerMiddleware(doors.asgi_echo, policy=doors.policy(), optional=True)
+    scope = doors.asgi_scope("GET", "/", []) | {"headers": [(name, b"Bearer garbage")]}
+    assert doors.ask_asgi(app, scope).status == 401
+
+
 def test_a_policy_and_a_verifier_together_are_refused(doors: Any) -> None:
     """One of them would be ignored, and the other might be laxer."""
     verifier = AsyncVerifier(doors.policy())
     with pytest.raises(ValueError, match="both"):
         BearerMiddleware(doors.asgi_echo, policy=doors.policy(), verifier=verifier)
-
-
-def test_a_verifier_for_threads_is_refused(doors: Any) -> None:
-    with pytest.raises(ValueError, match="AsyncVerifier"):
-        BearerMiddleware(doors.asgi_echo, verifier=Verifier(doors.policy()))  # type: ignore[arg-type]

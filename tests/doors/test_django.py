@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -17,7 +18,7 @@ from django.http import HttpRequest, JsonResponse
 from django.test import override_settings
 from django.urls import path
 
-from tokenward import PolicyError
+from tokenward import AsyncVerifier, PolicyError, Verifier
 from tokenward.middleware.django import BearerMiddleware
 
 OURS = "tokenward.middleware.django.BearerMiddleware"
@@ -60,6 +61,15 @@ BAD_SETTINGS = [
     pytest.param({"EXEMPT": "/health"}, r"TOKENWARD\['EXEMPT'\]: it is not a list. Write", id="exempt not a list"),
     pytest.param({"OPTIONAL": "False"}, r"TOKENWARD\['OPTIONAL'\]: it is not True or False", id="a word for a boolean"),
     pytest.param({"ALLOW_PREFLIGHT": None}, r"TOKENWARD\['ALLOW_PREFLIGHT'\]: it is not True or False", id="None for a boolean"),
+    pytest.param({"POLICY": None, "VERIFIER": "nowhere.v"}, r"\['VERIFIER'\]: 'nowhere.v' cannot be imported", id="no verifier"),
+    pytest.param(
+        {"POLICY": None, "VERIFIER": "os.path"}, r"TOKENWARD\['VERIFIER'\]: it is not of the kind", id="no such verifier"
+    ),
+    pytest.param({"POLICY": None, "VERIFIER": 7}, r"TOKENWARD\['VERIFIER'\]: it is not of the kind", id="a number as verifier"),
+    pytest.param({"DIAGNOSTICS": "nowhere.d"}, r"\['DIAGNOSTICS'\]: 'nowhere.d' cannot be imported", id="no diagnostics"),
+    pytest.param({"DIAGNOSTICS": "os.path"}, r"TOKENWARD\['DIAGNOSTICS'\]: it is not a Diag", id="a path to no diagnostics"),
+    pytest.param({"DIAGNOSTICS": float("nan")}, r"TOKENWARD\['DIAGNOSTICS'\]: it is not a Diag", id="NaN as diagnostics"),
+    pytest.param({"REALM": float("inf")}, r"TOKENWARD\['REALM'\]: it ", id="a number as realm"),
     pytest.param({"REALM": '"'}, r"TOKENWARD\['REALM'\]: it holds quotes", id="a quote in the realm"),
 ]
 
@@ -71,6 +81,53 @@ def test_a_bad_setting_stops_django_and_says_which_why_and_how(doors: Any, handl
         setting = {"POLICY": doors.policy()} | setting
     with override_settings(TOKENWARD=setting, MIDDLEWARE=[OURS]), pytest.raises(ImproperlyConfigured, match=message):
         handler()
+
+
+@pytest.mark.parametrize(("handler", "kind"), [(WSGIHandler, Verifier), (ASGIHandler, AsyncVerifier)], ids=["wsgi", "asgi"])
+def test_a_verifier_may_be_given_instead_of_a_policy(doors: Any, handler: Any, kind: Any, wall: Any, mono: Any) -> None:
+    """It verifies with its own clock and its own fetch: nothing is asked over HTTP."""
+    fetch = doors.issuer.fetch if kind is Verifier else doors.issuer.async_fetch
+    verifier = kind(doors.policy(), clock=wall, monotonic=mono, fetch=fetch)
+    header = [("Authorization", doors.bearer(lifetime=60))]
+    with override_settings(TOKENWARD={"VERIFIER": verifier, "POLICY": None}, MIDDLEWARE=[OURS]):
+        app = handler()
+        assert [_ask(doors, app, "/jobs", headers).status for headers in ([], header)] == [401, 200]
+        wall.advance(60)
+        assert _ask(doors, app, "/jobs", header).status == 401
+
+
+@pytest.mark.parametrize(("handler", "kind"), [(WSGIHandler, AsyncVerifier), (ASGIHandler, Verifier)], ids=["wsgi", "asgi"])
+def test_a_verifier_of_the_other_kind_stops_django(doors: Any, handler: Any, kind: Any) -> None:
+    setting = {"VERIFIER": kind(doors.policy())}
+    with override_settings(TOKENWARD=setting, MIDDLEWARE=[OURS]), pytest.raises(ImproperlyConfigured, match=r"\['VERIFIER'\]"):
+        handler()
+
+
+def test_a_verifier_beside_a_policy_stops_django(doors: Any) -> None:
+    setting = {"VERIFIER": Verifier(doors.policy()), "POLICY": doors.policy()}
+    with override_settings(TOKENWARD=setting, MIDDLEWARE=[OURS]), pytest.raises(ImproperlyConfigured, match="both"):
+        WSGIHandler()
+
+
+def test_objects_may_be_given_by_their_dotted_paths(doors: Any, tmp_path: Any, monkeypatch: Any) -> None:
+    """Settings files that import nothing of the project need this."""
+    text = """
+from tokenward import Verifier, entra
+from tokenward.diagnostics import Diagnostics
+verifier = Verifier(entra.databricks({tenant!r}))
+logged = []
+class Logger:
+    def info(self, event, **fields):
+        logged.append(fields["code"])
+    warning = error = info
+diagnostics = Diagnostics(logger=Logger())
+"""
+    (tmp_path / "project_objects.py").write_text(text.replace("{tenant!r}", repr(doors.issuer.tenant)))
+    monkeypatch.syspath_prepend(tmp_path)
+    setting = {"VERIFIER": "project_objects.verifier", "DIAGNOSTICS": "project_objects.diagnostics"}
+    with override_settings(TOKENWARD=setting, MIDDLEWARE=[OURS]):
+        assert doors.ask_wsgi(WSGIHandler(), "GET", "/", []).status == 401
+    assert importlib.import_module("project_objects").logged == ["missing_token"]
 
 
 def test_the_policy_may_be_given_by_its_dotted_path(doors: Any, tmp_path: Any, monkeypatch: Any) -> None:

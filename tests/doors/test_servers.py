@@ -108,11 +108,11 @@ class Service:
 
 
 @contextlib.contextmanager
-def serving(name: str, issuer: Issuer) -> Iterator[Service]:
+def serving(name: str, issuer: Issuer, *options: str) -> Iterator[Service]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     before = len(issuer.requests())
-    command = [part.format(port=port) for part in SERVERS[name]]
+    command = [*(part.format(port=port) for part in SERVERS[name]), *options]
     with (
         running(command, cwd=EXAMPLES, env=os.environ | issuer.environment) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=DEADLINE) as http,
@@ -252,6 +252,14 @@ def _await_recovery(service: Service, token: str) -> None:
         time.sleep(float(answer.headers["retry-after"]) / 4)
         answer = service.get(token)
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("root", ["/api", "/api/"])
+def test_exempt_paths_begin_behind_the_root_path_of_the_server(issuer_process: Issuer, root: str) -> None:
+    with serving("starlette under uvicorn", issuer_process, "--root-path", root) as service:
+        assert service.get(path="/health").status_code == 200
+        assert [service.get(path=path).status_code for path in ("/jobs", "/api/health", "/")] == [401] * 3
+        assert service.get(service.issuer.bearer()).status_code == 200
 
 
 def test_fastapi_publishes_its_scheme(issuer_process: Issuer) -> None:

@@ -116,3 +116,45 @@ def test_keys_are_fetched_once_for_many_requests(doors: Any, any_door: str) -> N
     assert asked
     assert [guarded.ask(doors.bearer()).status for _ in range(3)] == [200] * 3
     assert doors.issuer.requests == asked
+
+
+OUTAGE = [
+    pytest.param({}, 503, id="a token that would pass"),
+    pytest.param({"key": "stranger"}, 503, id="one by a key that nobody can ask for"),
+    pytest.param({"audience": "api://another"}, 401, id="another audience"),
+    pytest.param({"lifetime": -60}, 401, id="expired"),
+]
+
+
+@pytest.mark.parametrize(("minted", "status"), OUTAGE)
+def test_during_an_outage_only_a_token_whose_claims_would_pass_is_answered_503(
+    doors: Any, any_door: str, minted: Any, status: int
+) -> None:
+    """So 503 tells which claims are accepted (SECURITY.md says so), and a stray token costs the issuer nothing."""
+    doors.issuer.fail("status", status=500)
+    if "key" in minted:
+        minted = {"key": doors.issuer.stranger_key()}
+    reply = doors.open(any_door).ask(doors.bearer(**minted))
+    assert reply.status == status
+    assert reply.values("www-authenticate") == ([INVALID] if status == 401 else [])
+    assert bool(doors.issuer.requests) == (status == 503)
+
+
+UNPROVED = [
+    pytest.param(lambda doors: doors.bearer(lifetime=-60), id="expired"),
+    pytest.param(lambda doors: doors.bearer(audience="api://another"), id="another audience"),
+    pytest.param(lambda doors: doors.bearer(claims={"iss": "https://evil.example/"}), id="another issuer"),
+    pytest.param(lambda doors: doors.bearer(scopes=[]), id="a scope too few"),
+    pytest.param(lambda doors: doors.bearer(), id="nothing else is wrong"),
+]
+
+
+@pytest.mark.parametrize("token", UNPROVED)
+def test_until_the_signature_held_every_refusal_is_the_same_answer_to_the_byte(doors: Any, any_door: str, token: Any) -> None:
+    """With another key's signature, and the issuer's keys in hand."""
+    guarded = doors.open(any_door)
+    assert guarded.ask(doors.bearer()).status == 200
+    forged = token(doors).rpartition(b".")[0] + b"." + doors.bearer(claims={"other": 1}).rpartition(b".")[2]
+    reply, garbage = guarded.ask(forged), guarded.ask(b"Bearer garbage")
+    assert (reply.status, reply.headers, reply.body) == (garbage.status, garbage.headers, garbage.body)
+    assert reply.values("www-authenticate") == [INVALID]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tokenward import AsyncVerifier, Verifier
+from tokenward import Verifier
 from tokenward.middleware.wsgi import BearerMiddleware
 
 
@@ -89,12 +89,6 @@ def test_keys_can_be_fetched_ahead(doors: Any) -> None:
     assert guarded.verifier.warm_up(5)
     assert doors.issuer.requests
     guarded.verifier.close()
-
-
-def test_a_verifier_for_loops_is_refused(doors: Any) -> None:
-    """Its answer would be a coroutine, and every coroutine is true."""
-    with pytest.raises(ValueError, match="Verifier"):
-        BearerMiddleware(doors.wsgi_echo, verifier=AsyncVerifier(doors.policy()))  # type: ignore[arg-type]
 
 
 def test_a_policy_and_a_verifier_together_are_refused(doors: Any) -> None:

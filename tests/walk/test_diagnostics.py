@@ -12,8 +12,9 @@ import structlog
 from structlog.testing import CapturingLogger
 
 from tokenward import AuthenticationError, KeysUnavailable, PolicyError, entra
-from tokenward.diagnostics import MAX_ITEMS, MAX_TEXT, Diagnostics, event_fields, log_key_event, shown
+from tokenward.diagnostics import MAX_ITEMS, MAX_TEXT, Diagnostics, event_fields, shown
 from tokenward.errors import AudienceNotAccepted, ClaimMalformed, MissingToken, SignatureInvalid, TokenExpired, TokenTooLarge
+from tokenward.keylog import log_key_event
 from tokenward.keys.events import KeyEvent, KeysRefreshed, KeysRefreshFailed
 
 PERSONAL = [

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tokenward import validation
+from tokenward.challenge import close_code
 from tokenward.diagnostics import Diagnostics
-from tokenward.errors import AuthenticationError, ServiceUnavailable
+from tokenward.errors import AuthenticationError
 from tokenward.identity import Identity
-from tokenward.middleware.door import Door, Exempt, verifier_for
+from tokenward.middleware.door import Door, Exempt, require_app, verifier_for
 from tokenward.policy import Policy
 from tokenward.verifier import WARM_UP_TIMEOUT, AsyncVerifier
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-POLICY_VIOLATION = 1008
-TRY_AGAIN_LATER = 1013
-"""WebSocket close codes (RFC 6455 section 7.4.1, and its registry)."""
+GUARDED = ("http", "websocket")
+"""The kinds of connection that can be judged; of others it is not known where they would carry a token."""
+MAX_WARM_UP = 3600.0
+"""Seconds that a start may be made to wait for keys; deployments give up on one that takes longer."""
 
 
 class BearerMiddleware:
@@ -24,12 +27,12 @@ class BearerMiddleware:
 
     `request.state.identity` and `request.state.claims` hold the caller; both are None where no token was needed. Give either
     `policy`, or a `verifier` of your own (to share its keys with another front door). `warm_up` is how many seconds the start
-    waits for keys at most; the other options are Door's.
+    waits for keys at most; the other options are Door's, and so is what happens when code of your own raises.
 
     It does not check what a caller may do beyond the policy. Put CORS middleware outside of it, so that refusals carry CORS
     headers, too.
 
-    Raises PolicyError.
+    Raises PolicyError; and, for a scope that is neither http, websocket nor lifespan, NotImplementedError.
     """
 
     def __init__(
@@ -45,16 +48,19 @@ class BearerMiddleware:
         warm_up: float = WARM_UP_TIMEOUT,
         diagnostics: Diagnostics | None = None,
     ) -> None:
+        require_app("app", app)
         self.app = app
         self.verifier = verifier_for(AsyncVerifier, policy, verifier)
         self._door = Door(exempt=exempt, optional=optional, realm=realm, allow_preflight=allow_preflight, diagnostics=diagnostics)
-        self._warm_up = warm_up
+        self._warm_up = validation.seconds("warm_up", warm_up, most=MAX_WARM_UP)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             async with self.verifier.running(warm_up=self._warm_up):
                 await self.app(scope, receive, send)
             return
+        if scope["type"] not in GUARDED:
+            raise NotImplementedError(f"BearerMiddleware guards {' and '.join(GUARDED)}, and cannot judge {scope['type']!r}")
         try:
             identity = await self._identify(scope)
         except AuthenticationError as error:
@@ -63,7 +69,7 @@ class BearerMiddleware:
         await self.app(_with_identity(scope, identity), receive, send)
 
     async def _identify(self, scope: Scope) -> Identity | None:
-        if self._door.is_open(_path(scope), scope) or (self._door.allow_preflight and _is_preflight(scope)):
+        if not self._door.needs_token(_path(scope), scope, preflight=_is_preflight(scope)):
             return None
         try:
             return await self.verifier.authenticate(authorization_values(scope))
@@ -73,31 +79,45 @@ class BearerMiddleware:
             raise
 
     async def _refuse(self, error: AuthenticationError, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._door.refuse(error, method=scope.get("method", "WEBSOCKET"), path=scope["path"])
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-        if scope["type"] == "http":
-            prefix, body = "http.response", b"" if scope["method"] == "HEAD" else answer.body
-        else:
+        method: str = scope.get("method", "WEBSOCKET")
+        answer = self._door.refuse(error, method=method, path=scope["path"])
+        prefix = "http"
+        if scope["type"] == "websocket":
             await receive()  # websocket.connect
-            if "websocket.http.response" not in (scope.get("extensions") or {}):
-                code = TRY_AGAIN_LATER if isinstance(error, ServiceUnavailable) else POLICY_VIOLATION
-                await send({"type": "websocket.close", "code": code, "reason": error.public_description})
-                return
-            prefix, body = "websocket.http.response", answer.body
-        await send({"type": f"{prefix}.start", "status": answer.status, "headers": headers})
-        await send({"type": f"{prefix}.body", "body": body})
+            prefix = "websocket.http"
+        if not takes_http_answer(scope):
+            await send({"type": "websocket.close", "code": close_code(error), "reason": error.public_description})
+            return
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+        await send({"type": f"{prefix}.response.start", "status": answer.status, "headers": headers})
+        await send({"type": f"{prefix}.response.body", "body": answer.body_for(method)})
 
 
 def authorization_values(scope: Scope) -> list[bytes]:
-    """Every Authorization header of a scope; servers write names in lower case (ASGI specification)."""
-    return [value for name, value in scope["headers"] if name == b"authorization"]
+    """Every Authorization header of a scope.
+
+    Servers write names in lower case (ASGI specification); one that does not must not turn a token into a missing one.
+    """
+    return [value for name, value in scope["headers"] if len(name) == 13 and name.lower() == b"authorization"]
+
+
+def takes_http_answer(scope: Scope) -> bool:
+    """Whether a refusal can be an HTTP answer; a websocket's, only where the server has the denial response extension."""
+    return scope["type"] == "http" or "websocket.http.response" in (scope.get("extensions") or {})
 
 
 def _path(scope: Scope) -> str:
-    """The path below the app's own mount point, as routes are written."""
+    """The path below the app's own mount point, as Starlette's router sees it; "" is the mount point without a slash.
+
+    Servers that do not put `root_path` at the front of `path` (uvicorn before 0.26) are not told apart from those that do; a
+    path of theirs that does not begin with `root_path` is taken whole, as the router does.
+    """
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
-    return path[len(root) :] if root and path.startswith(root + "/") else path
+    if not root or not path.startswith(root):
+        return path
+    below = path[len(root) :]
+    return below if not below or below[0] == "/" else path
 
 
 def _is_preflight(scope: Scope) -> bool:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SETTING = "TOKENWARD"
 KEYS = ("POLICY", "VERIFIER", "EXEMPT", "OPTIONAL", "REALM", "ALLOW_PREFLIGHT", "DIAGNOSTICS")
+OBJECTS = ("POLICY", "VERIFIER", "DIAGNOSTICS")
+"""Keys whose value may also be the dotted path of an object."""
 
 V = TypeVar("V", Verifier, AsyncVerifier)
 
@@ -40,7 +42,7 @@ class BearerMiddleware:
     `request.identity` and `request.claims` hold the caller; both are None where no token was needed. The setting is
 
         TOKENWARD = {
-            "POLICY": entra.databricks(tenant=...),  # or where it is: "project.auth.policy"
+            "POLICY": entra.databricks(tenant=...),
             "VERIFIER": None,                        # instead of POLICY: one of your own, such as in tests
             "EXEMPT": ["/health", "/public/*"],      # this and the rest may be left out: they are the options of Door
             "OPTIONAL": False,
@@ -48,6 +50,9 @@ class BearerMiddleware:
             "ALLOW_PREFLIGHT": True,
             "DIAGNOSTICS": None,
         }
+
+    POLICY, VERIFIER and DIAGNOSTICS may also be given as dotted paths, such as "project.auth.policy". A VERIFIER is a Verifier
+    under WSGI and an AsyncVerifier under ASGI. What happens when code of your own raises is Door's.
 
     Put it into MIDDLEWARE below SecurityMiddleware and any CORS middleware. Under ASGI it verifies in the event loop and blocks
     nothing; if middleware below it is sync-only, Django runs both in a thread. It does not sign anybody in (`request.user` is not
@@ -74,34 +79,41 @@ class BearerMiddleware:
         return self._answer(request)
 
     def _answer_sync(self, verifier: Verifier, request: HttpRequest) -> HttpResponse:
-        identity = None
-        if self._is_guarded(request):
-            try:
-                identity = verifier.authenticate(authorization_values(request.META))
-            except AuthenticationError as error:
-                if not self._door.tolerates(error):
-                    return self._refused(error, request)
+        try:
+            identity = self._identify(verifier, request) if self._needs_token(request) else None
+        except AuthenticationError as error:
+            return self._refused(error, request)
         return self.get_response(_with_identity(request, identity))
 
     async def _answer_async(self, verifier: AsyncVerifier, request: HttpRequest) -> HttpResponse:
-        identity = None
-        if self._is_guarded(request):
-            try:
-                identity = await verifier.authenticate(authorization_values(request.META))
-            except AuthenticationError as error:
-                if not self._door.tolerates(error):
-                    return self._refused(error, request)
+        try:
+            identity = await self._identify_async(verifier, request) if self._needs_token(request) else None
+        except AuthenticationError as error:
+            return self._refused(error, request)
         return await self.get_response(_with_identity(request, identity))
 
-    def _is_guarded(self, request: HttpRequest) -> bool:
-        if self._door.is_open(request.path_info, request):
-            return False
-        return not (self._door.allow_preflight and is_preflight(request.META))
+    def _identify(self, verifier: Verifier, request: HttpRequest) -> Identity | None:
+        try:
+            return verifier.authenticate(authorization_values(request.META))
+        except AuthenticationError as error:
+            if self._door.tolerates(error):
+                return None
+            raise
+
+    async def _identify_async(self, verifier: AsyncVerifier, request: HttpRequest) -> Identity | None:
+        try:
+            return await verifier.authenticate(authorization_values(request.META))
+        except AuthenticationError as error:
+            if self._door.tolerates(error):
+                return None
+            raise
+
+    def _needs_token(self, request: HttpRequest) -> bool:
+        return self._door.needs_token(request.path_info, request, preflight=is_preflight(request.META))
 
     def _refused(self, error: AuthenticationError, request: HttpRequest) -> HttpResponse:
         answer = self._door.refuse(error, method=request.method or "", path=request.path)
-        body = b"" if request.method == "HEAD" else answer.body
-        response: Any = HttpResponse(body, status=answer.status, headers=dict(answer.headers))
+        response: Any = HttpResponse(answer.body_for(request.method), status=answer.status, headers=dict(answer.headers))
         # Or Django logs each refusal once more, and mails each 503 to ADMINS with the request's headers (django.utils.log).
         response._has_been_logged = True  # noqa: SLF001
         return response
@@ -115,11 +127,9 @@ def _with_identity(request: Any, identity: Identity | None) -> Any:
 
 
 def _configured(kind: type[V]) -> tuple[V, Door]:
-    given = _setting()
-    policy, verifier = (_imported(key, given.get(key)) for key in ("POLICY", "VERIFIER"))
-    options = {key.lower(): value for key, value in given.items() if key not in ("POLICY", "VERIFIER")}
+    options = {key.lower(): _imported(key, value) if key in OBJECTS else value for key, value in _setting().items()}
     try:
-        return verifier_for(kind, policy, verifier), Door(**options)
+        return verifier_for(kind, options.pop("policy", None), options.pop("verifier", None)), Door(**options)
     except PolicyError as error:
         raise ImproperlyConfigured(f"{SETTING}[{error.field.upper()!r}]: {error.problem}. {error.fix}") from error
 
@@ -139,7 +149,7 @@ def _setting() -> Mapping[str, Any]:
 
 
 def _imported(key: str, given: Any) -> Any:
-    """What is given, or what is at its dotted path, for `verifier_for` to judge."""
+    """What is given, or what is at its dotted path, to be judged like an object that is given."""
     if not isinstance(given, str):
         return given
     try:

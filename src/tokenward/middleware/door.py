@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from tokenward.challenge import Answer, answer, require_realm
@@ -21,11 +21,15 @@ class Door:
     """The options of a front door.
 
     exempt           paths that need no token: "/health" (exactly), "/public/*" (below it), or a function of the request
-                     (the ASGI scope, the WSGI environ, Django's HttpRequest). A token on such a path is not looked at
+                     (the ASGI scope, the WSGI environ, Django's HttpRequest) that returns True. Paths are relative to where
+                     the app is mounted. A token on such a path is not looked at
     optional         let requests without a token pass, with identity None; a bad token is refused all the same
     realm            the realm of the challenge (RFC 9110 section 11.5)
     allow_preflight  let CORS preflights pass, which never carry credentials (Fetch standard, section 3.2.2)
     diagnostics      where rejections are reported
+
+    What code of your own raises (a function in `exempt`, a check of the policy, `kind_of`) is no verdict on the caller: unless
+    it is an AuthenticationError, it comes through as it is, the app is not called, and the server answers 500.
 
     Raises PolicyError.
     """
@@ -46,11 +50,15 @@ class Door:
         self._predicates = tuple(rule for rule in rules if not isinstance(rule, str))
         self._optional = boolean("optional", optional)
         self._realm = require_realm(realm)
-        self.allow_preflight = boolean("allow_preflight", allow_preflight)
-        self.diagnostics = Diagnostics() if diagnostics is None else diagnostics
+        self._allow_preflight = boolean("allow_preflight", allow_preflight)
+        self._diagnostics = Diagnostics() if diagnostics is None else _require_diagnostics(diagnostics)
+
+    def needs_token(self, path: str, request: object, *, preflight: bool) -> bool:
+        """Whether this request may reach the app with a token only."""
+        return not (self.is_open(path, request) or (preflight and self._allow_preflight))
 
     def is_open(self, path: str, request: object) -> bool:
-        """Whether this path, relative to the app, needs no token."""
+        """Whether this path, relative to the app, needs no token; the mount point without a slash ("") matches no path."""
         if not self._has_rules:
             return False
         if path in self._paths or (self._prefixes and path.startswith(self._prefixes) and _is_plain(path)):
@@ -63,7 +71,7 @@ class Door:
 
     def refuse(self, error: AuthenticationError, *, method: str, path: str) -> Answer:
         """Report the rejection, and say what to answer."""
-        self.diagnostics.rejected(error, method=method, path=path)
+        self._diagnostics.rejected(error, method=method, path=path)
         return answer(error, self._realm)
 
 
@@ -85,8 +93,22 @@ def verifier_for(kind: type[V], policy: Policy | None, verifier: V | None) -> V:
     return verifier
 
 
+def require_app(field: str, app: object) -> None:
+    """Raise PolicyError if nothing could be called behind the door."""
+    if not callable(app):
+        raise PolicyError(field, "it is not an app, as it cannot be called", "Pass the app that is to be guarded.")
+
+
+def _require_diagnostics(value: object) -> Diagnostics:
+    if not isinstance(value, Diagnostics):
+        raise PolicyError(
+            "diagnostics", "it is not a Diagnostics", "Pass tokenward.diagnostics.Diagnostics(...), or leave it out."
+        )
+    return value
+
+
 def _rules(exempt: object) -> tuple[str | Predicate, ...]:
-    if isinstance(exempt, str) or not isinstance(exempt, Iterable):
+    if isinstance(exempt, (str, Mapping)) or not isinstance(exempt, Iterable):
         raise PolicyError("exempt", "it is not a list", "Write a list such as ['/health', '/public/*'].")
     rules = tuple(exempt)
     for rule in rules:

@@ -2,21 +2,22 @@
 
 # No `from __future__ import annotations`: FastAPI reads the annotations of `__call__`, and cannot resolve strings there.
 
+import re
 from collections.abc import Sequence
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from tokenward.challenge import Answer
+from tokenward.challenge import Answer, close_code
 from tokenward.diagnostics import Diagnostics
-from tokenward.errors import AuthenticationError, MissingToken, PolicyError, ServiceUnavailable
+from tokenward.errors import AuthenticationError, PolicyError
 from tokenward.identity import Identity
-from tokenward.middleware.asgi import POLICY_VIOLATION, TRY_AGAIN_LATER, authorization_values
+from tokenward.middleware.asgi import authorization_values, takes_http_answer
 from tokenward.middleware.door import Door, verifier_for
 from tokenward.policy import Policy
 from tokenward.token.authorization import bearer_token
-from tokenward.token.claims import lacks_scopes
+from tokenward.token.caller import lacks_scopes
 from tokenward.token.header import read_header
 from tokenward.verifier import AsyncVerifier
 
@@ -29,6 +30,9 @@ try:
     from starlette.exceptions import HTTPException as StarletteHTTPException
 except ModuleNotFoundError as exc:
     raise ImportError("tokenward.middleware.fastapi needs FastAPI: pip install 'tokenward[fastapi]'") from exc
+
+
+_SCHEME_NAME = re.compile(r"[A-Za-z0-9._-]+")  # OpenAPI 3.1, "Components Object"
 
 
 class Refused(HTTPException):
@@ -53,12 +57,22 @@ class BearerAuth(SecurityBase):
         @app.get("/jobs")
         async def jobs(user: Annotated[Identity, Security(auth, scopes=["jobs.read"])]): ...
 
-    Every scope must be granted, or the answer is 403 and names them. Give `policy`, or a `verifier` of your own (to share its
-    keys and remembered tokens with another front door). With neither it takes the identity that a BearerMiddleware in front of
-    the app has proved, and adds the scopes; it never takes that one in place of its own policy. `realm` and `diagnostics` are
-    Door's; `scheme_name` is the name in the OpenAPI document.
+    Every scope must be granted, or the answer is 403 and names them. FastAPI has no such list for roles: what all routes need is
+    the policy's `required_roles`, and what one route needs is a dependency on top of this one:
 
-    It guards only routes that use it, and nothing of what FastAPI reads before: `BearerMiddleware` guards the whole app.
+        def operator(user: Annotated[Identity, Security(auth)]) -> Identity:
+            if "Jobs.Operate" not in user.roles:
+                raise HTTPException(403)
+            return user
+
+    Give `policy`, or a `verifier` of your own (to share its keys and remembered tokens with another front door). With neither it
+    takes the identity that a BearerMiddleware in front of the app has proved, and adds the scopes; it never takes that one in
+    place of its own policy. `optional` lets a request without a token pass with None, as `auto_error=False` does in FastAPI's own
+    schemes; but a bad token, or one with a scope too few, is refused all the same. `realm` and `diagnostics` are Door's, and so
+    is what happens when code of your own raises; `scheme_name` is the name in the OpenAPI document.
+
+    It guards only routes that use it (so there is no `exempt`), and nothing of what FastAPI reads before: `BearerMiddleware`
+    guards the whole app.
 
     Raises PolicyError.
     """
@@ -68,15 +82,16 @@ class BearerAuth(SecurityBase):
         policy: Policy | None = None,
         *,
         verifier: AsyncVerifier | None = None,
+        optional: bool = False,
         realm: str | None = None,
         diagnostics: Diagnostics | None = None,
         scheme_name: str = "Bearer",
     ) -> None:
         relies_on_middleware = policy is None and verifier is None
         self._verifier = None if relies_on_middleware else verifier_for(AsyncVerifier, policy, verifier)
-        self._door = Door(realm=realm, diagnostics=diagnostics)
+        self._door = Door(optional=optional, realm=realm, diagnostics=diagnostics)
         self.model = HTTPBearer(bearerFormat="JWT")
-        self.scheme_name = scheme_name
+        self.scheme_name = _require_scheme_name(scheme_name)
 
     @property
     def verifier(self) -> AsyncVerifier:
@@ -86,38 +101,52 @@ class BearerAuth(SecurityBase):
             raise PolicyError("policy", "BearerAuth() has none, because the middleware verifies", fix)
         return self._verifier
 
-    async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Identity:
+    async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> Identity | None:
         try:
             identity = await self._identify(connection)
-            _require_scopes(identity, security_scopes.scopes, connection)
+            if identity is not None:
+                _require_scopes(identity, security_scopes.scopes, connection)
         except AuthenticationError as error:
             raise self._refusal(error, connection) from None
         return identity
 
-    async def _identify(self, connection: HTTPConnection) -> Identity:
-        if self._verifier is not None:
-            return await self._verifier.authenticate(authorization_values(connection.scope))
-        return _proved_by_middleware(connection)
+    async def _identify(self, connection: HTTPConnection) -> Identity | None:
+        try:
+            if self._verifier is not None:
+                return await self._verifier.authenticate(authorization_values(connection.scope))
+            return _proved_by_middleware(connection)
+        except AuthenticationError as error:
+            if self._door.tolerates(error):
+                return None
+            raise
 
     def _refusal(self, error: AuthenticationError, connection: HTTPConnection) -> HTTPException | WebSocketException:
         scope = connection.scope
         answer = self._door.refuse(error, method=scope.get("method", "WEBSOCKET"), path=scope["path"])
         answered_by_us = _have_it_answered(connection)
-        if scope["type"] == "http" or (answered_by_us and "websocket.http.response" in (scope.get("extensions") or {})):
+        if scope["type"] == "http" or (answered_by_us and takes_http_answer(scope)):
             return Refused(error, answer)
-        code = TRY_AGAIN_LATER if isinstance(error, ServiceUnavailable) else POLICY_VIOLATION
-        return WebSocketException(code, error.public_description)
+        return WebSocketException(close_code(error), error.public_description)
+
+
+def _require_scheme_name(value: object) -> str:
+    if not isinstance(value, str) or not _SCHEME_NAME.fullmatch(value):
+        problem = "it is not a name of letters, digits, dots, hyphens and underscores"
+        raise PolicyError("scheme_name", problem, "Give a name such as 'Bearer'.")
+    return value
 
 
 def _proved_by_middleware(connection: HTTPConnection) -> Identity:
-    """What BearerMiddleware put on the request; None is a request that it let pass without a token."""
+    """What BearerMiddleware put on the request; None is a request that it let pass without looking at a token."""
     state = connection.scope.get("state") or {}
     if "identity" not in state:
         fix = "Write BearerAuth(policy), or put BearerMiddleware in front of the app."
         raise PolicyError("policy", "BearerAuth() has none, and no BearerMiddleware has seen this request", fix)
-    if not isinstance(state["identity"], Identity):
-        raise MissingToken("the middleware let this request pass without a token, and the route needs one")
-    return state["identity"]
+    if isinstance(state["identity"], Identity):
+        return state["identity"]
+    bearer_token(authorization_values(connection.scope))  # raises MissingToken, as a rule
+    fix = "Write BearerAuth(policy), or do not exempt this route in the middleware."
+    raise PolicyError("exempt", "BearerAuth() needs the middleware to verify a token that it was told not to look at", fix)
 
 
 def _require_scopes(identity: Identity, required: Sequence[str], connection: HTTPConnection) -> None:
@@ -127,7 +156,7 @@ def _require_scopes(identity: Identity, required: Sequence[str], connection: HTT
     rejection = lacks_scopes(wanted, identity)
     if values := authorization_values(connection.scope):
         header = read_header(bearer_token(values).partition(b".")[0])  # of the token that was verified just now
-        rejection.kid, rejection.algorithm = header.kid, header.algorithm.name
+        rejection.kid, rejection.algorithm = header.kid, header.alg
     raise rejection
 
 
@@ -145,8 +174,7 @@ def _have_it_answered(connection: HTTPConnection) -> bool:
 
 async def _send(connection: HTTPConnection, refused: Refused) -> Response | None:
     answer = refused.answer
-    body = b"" if connection.scope.get("method") == "HEAD" else answer.body
-    response = Response(body, answer.status, dict(answer.headers))
+    response = Response(answer.body_for(connection.scope.get("method")), answer.status, dict(answer.headers))
     if not isinstance(connection, WebSocket):
         return response
     await connection.send_denial_response(response)  # older Starlettes do not send what a handler returns for these

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from tokenward.errors import AuthenticationError
-from tokenward.middleware.door import Door, Exempt, verifier_for
+from tokenward.middleware.door import Door, Exempt, require_app, verifier_for
 from tokenward.verifier import Verifier
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class BearerMiddleware:
 
     `environ["tokenward.identity"]` and `environ["tokenward.claims"]` hold the caller; both are None where no token was
     needed. Give either `policy`, or a `verifier` of your own (to share its keys with another front door); the other options
-    are Door's, and `exempt` paths are PATH_INFO, which does not hold SCRIPT_NAME.
+    are Door's, and so is what happens when code of your own raises. `exempt` paths are PATH_INFO, which does not hold
+    SCRIPT_NAME.
 
     It does not check what a caller may do beyond the policy, and makes no request until the first token:
     `application.verifier.warm_up()` fetches keys ahead. Apache's mod_wsgi hides the header unless
@@ -48,6 +49,7 @@ class BearerMiddleware:
         allow_preflight: bool = True,
         diagnostics: Diagnostics | None = None,
     ) -> None:
+        require_app("application", application)
         self.application = application
         self.verifier = verifier_for(Verifier, policy, verifier)
         self._door = Door(exempt=exempt, optional=optional, realm=realm, allow_preflight=allow_preflight, diagnostics=diagnostics)
@@ -62,9 +64,7 @@ class BearerMiddleware:
         return self.application(environ, start_response)
 
     def _identify(self, environ: WSGIEnvironment) -> Identity | None:
-        if self._door.is_open(_text(environ.get("PATH_INFO", "")), environ):
-            return None
-        if self._door.allow_preflight and is_preflight(environ):
+        if not self._door.needs_token(_text(environ.get("PATH_INFO", "")), environ, preflight=is_preflight(environ)):
             return None
         try:
             return self.verifier.authenticate(authorization_values(environ))
@@ -78,7 +78,7 @@ class BearerMiddleware:
         path = _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
         answer = self._door.refuse(error, method=method, path=path)
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
-        return [] if method == "HEAD" else [answer.body]
+        return [answer.body_for(method)]
 
 
 def authorization_values(environ: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,66 @@
+"""One structlog event for each thing that happens to the issuers' keys."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from tokenward.keys.events import KeyEvent, KeysAwaited, KeysRefreshed, KeysRefreshFailed
+from tokenward.logger import Logger, logger_or_ours
+from tokenward.redaction import shown
+
+
+def log_key_event(event: KeyEvent, logger: Logger | None = None) -> None:
+    """Report one event of a source of keys. The verifiers' default observer.
+
+    Raises PolicyError for a logger that is none.
+    """
+    log = logger_or_ours(logger)
+    match event:
+        case KeysRefreshed():
+            _log_refreshed(event, log)
+        case KeysRefreshFailed():
+            _log_failed(event, log)
+        case KeysAwaited():
+            log.error("keys_awaited", source=event.source, seconds=round(event.seconds, 1), hint=_STARTED_WITHOUT_KEYS)
+        case _:
+            assert_never(event)
+
+
+def _log_refreshed(event: KeysRefreshed, log: Logger) -> None:
+    fields = {"keys": event.keys, "added": event.added, "removed": event.removed, "seconds": round(event.seconds, 3)}
+    log.info("keys_refreshed", source=event.source, why=event.why, **fields, skipped=event.skipped)
+    if event.skipped.get("private_key_published"):
+        log.error("private_key_published", source=event.source, hint="The issuer publishes private keys; tell it at once.")
+
+
+def _log_failed(event: KeysRefreshFailed, log: Logger) -> None:
+    report = log.warning if event.usable else log.error
+    report(
+        "keys_refresh_failed",
+        source=event.source,
+        why=event.why,
+        kind=event.kind,
+        detail=shown(event.detail),
+        failures=event.failures,
+        retry_in=round(event.retry_in, 1),
+        key_age=None if event.age is None else round(event.age, 1),
+        usable=event.usable,
+        hint=_HINTS.get(event.kind, "Ask for the address by hand from this machine, such as with curl."),
+    )
+
+
+_STARTED_WITHOUT_KEYS = (
+    "The service has started without this issuer's keys, and answers its tokens 503 until they come; "
+    "see the latest keys_refresh_failed event for the reason."
+)
+_HINTS = {
+    "dns": "The host name does not resolve here; check the address and this machine's DNS.",
+    "tls": "The certificate is not accepted; a proxy may intercept TLS, so add its CA to this machine.",
+    "connect": "Nothing answers at this address; check the network, the firewall and the proxy settings.",
+    "timeout": "The issuer answers too slowly or not at all; check the network, the firewall and the proxy settings.",
+    "status": "The issuer answered with an error; check the address, and the issuer's own status page.",
+    "redirect": "Redirects are not followed; configure the address that it leads to.",
+    "not_json": "Something else than the issuer answered; look for a login page or a proxy.",
+    "metadata": "The discovery document is of another issuer; compare its issuer with the policy, to the letter.",
+    "no_keys": "No key in the set can be used; see the reasons in detail.",
+}
