@@ -65,7 +65,7 @@ def hint_for(code: str, claim: str | None, expected: object, actual: object) -> 
     if code == "audience_not_accepted" and _is_entra(expected):
         return f"{_HINTS[code]} An Entra client asks for the scope {_scope(expected)}."
     if code == "issuer_not_trusted" and (version := _version_left_out(expected, actual)):
-        return f"This is a version {version} token, and the policy's versions leave that out; list {version!r} there if you mean to."
+        return f"This is a version {version} token, which the policy's versions leave out; list {version!r} there if you mean to."
     if code == "algorithm_not_allowed" and (actual == "none" or str(actual).startswith("HS")):
         return "An unsigned or secret-signed token (none, HS*) is a known attack; no genuine access token looks like that."
     return _HINTS_BY_CLAIM.get((code, claim or ""), _HINTS.get(code, "See the reason; this code is not one of tokenward's."))
