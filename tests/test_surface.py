@@ -103,6 +103,8 @@ def test_nothing_else_is_public_but_modules_and_the_version() -> None:
         pytest.param(Verifier.status, "self", id="Verifier.status"),
         pytest.param(AsyncVerifier.verify, "self, token", id="AsyncVerifier.verify"),
         pytest.param(AsyncVerifier.authenticate, "self, values", id="AsyncVerifier.authenticate"),
+        pytest.param(Verifier.refresh, "self, timeout=15.0", id="Verifier.refresh"),
+        pytest.param(AsyncVerifier.refresh, "self, timeout=15.0", id="AsyncVerifier.refresh"),
         pytest.param(AsyncVerifier.warm_up, "self, timeout=10.0", id="AsyncVerifier.warm_up"),
         pytest.param(AsyncVerifier.running, "self, *, warm_up=10.0", id="AsyncVerifier.running"),
         pytest.param(
@@ -131,7 +133,7 @@ def test_signatures_are_as_promised(function: Callable[..., Any], expected: str)
 
 
 def test_the_twins_differ_only_in_waiting() -> None:
-    for name in ("verify", "authenticate", "warm_up"):
+    for name in ("verify", "authenticate", "warm_up", "refresh"):
         sync, twin = getattr(Verifier, name), getattr(AsyncVerifier, name)
         assert inspect.signature(sync) == inspect.signature(twin)
         assert inspect.iscoroutinefunction(twin)

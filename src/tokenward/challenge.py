@@ -1,6 +1,7 @@
 """An error -> the HTTP answer: status, headers, body (RFC 6750 section 3, RFC 9110 section 11.6.1); or a WebSocket close code.
 
-The caller learns the OAuth error and a fixed sentence, and only once the signature held; the rest is for the log.
+The caller learns the OAuth error and a fixed sentence: the plainest one until the signature held, except about the request's own
+form. The rest is for the log.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from tokenward import validation
-from tokenward.errors import AuthenticationError, MissingToken, PolicyError, ServiceUnavailable
+from tokenward.errors import AuthenticationError, MissingToken, ServiceUnavailable
 from tokenward.forks import on_fork
 from tokenward.logger import Logger, logger_or_ours
 from tokenward.redaction import MAX_ITEMS, MAX_TEXT, shown
@@ -52,7 +52,7 @@ class Diagnostics:
         self._first = None if first is None else validation.whole("first", first, least=0, most=1_000_000)
         self._interval = validation.seconds("interval", interval, most=86400)
         self._logger = logger_or_ours(logger)
-        self._monotonic = _clock(monotonic)
+        self._monotonic = validation.clock("monotonic", monotonic)
         self._counts: Counter[str] = Counter()
         self._began = monotonic()
         self._lock = threading.Lock()
@@ -107,12 +107,6 @@ class Diagnostics:
     def _emit(self, level: str, event: str, fields: dict[str, object]) -> None:
         with contextlib.suppress(Exception):
             getattr(self._logger, level)(event, **fields)
-
-
-def _clock(monotonic: Callable[[], float]) -> Callable[[], float]:
-    if not callable(monotonic) or validation.is_async(monotonic):
-        raise PolicyError("monotonic", "it is not a plain function", "Pass time.monotonic, or leave it out.")
-    return monotonic
 
 
 def event_fields(error: AuthenticationError) -> dict[str, object]:

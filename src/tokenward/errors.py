@@ -1,4 +1,5 @@
-"""Every verdict that is not an identity. One class, one stable code; nothing else leaves `verify` or `authenticate`.
+"""Every verdict that is not an identity. One class, one stable code; nothing else leaves `verify` or `authenticate`, unless a
+check or `kind_of` of the user's own raises it.
 
 AuthenticationError
 ├── TokenRejected                    the caller's doing: 400, 401 or 403
@@ -34,7 +35,8 @@ AuthenticationError
     └── ExchangeUnavailable          exchange_unavailable
 
 `error` is the OAuth 2.0 error of RFC 6750 section 3.1. `description` is the fixed text a caller may read; the rest is for
-the operator. Neither `str()` nor `repr()` of an error holds anything that came with the request.
+the operator. Neither `str()` nor `repr()` of an error holds anything that came with the request. A new code is a
+class and its line above, a hint in `hints`, and a row in the README's table.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _HINTS = {
     "token_expired": "The client must renew its token; if all tokens look expired, check this machine's clock.",
     "token_not_yet_valid": "This machine's clock, or the issuer's, is off; synchronise it, or allow a small leeway.",
     "claim_missing": "The issuer does not send this claim; configure it there, or do not require it in the policy.",
-    "claim_malformed": "The claim has the wrong type or form; ask the issuer, and do not work round it.",
+    "claim_malformed": "The claim has another type, form or value than the policy demands; compare the two, and ask the issuer.",
     "caller_kind_not_allowed": "The policy's kinds exclude this caller; allow 'app' or 'user' there if it should call.",
     "client_not_allowed": "Add the calling application's id to the policy's clients if it should call.",
     "guest_not_allowed": "The policy refuses guests; invite them as members, or set guests=True.",
@@ -47,6 +47,10 @@ _HINTS_BY_CLAIM = {
     ("insufficient_scope", "kind"): (
         "This is an application's token, and applications hold roles, never scopes; require a role of it, or set kinds=['user']."
     ),
+    (
+        "client_not_allowed",
+        "check",
+    ): "A check of the service's own refused; see the reason, and the policy's checks.",
     ("malformed_token", "scheme"): "verify() takes the token alone; pass whole Authorization values to authenticate().",
     ("claim_missing", "azp"): _NO_CLIENT,
     ("claim_missing", "appid"): _NO_CLIENT,
@@ -77,7 +81,7 @@ def _mentions_graph(actual: object) -> bool:
 
 
 def _version_left_out(expected: object, actual: object) -> str | None:
-    """Whether all issuers of the policy are Entra's of one version, and the token is of the other."""
+    """The token's version, if it is one of Entra's and all issuers of the policy are of the other."""
     issuers = [str(issuer) for issuer in expected] if isinstance(expected, (list, tuple)) else []
     for version, own, others in (("2.0", _V2_ISSUER, _V1_ISSUER), ("1.0", _V1_ISSUER, _V2_ISSUER)):
         if own.match(str(actual)[:200]) and issuers and all(others.match(issuer) for issuer in issuers):

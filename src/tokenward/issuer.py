@@ -11,10 +11,11 @@ from typing import Any, Literal, TypeAlias
 
 from tokenward.errors import PolicyError
 from tokenward.identity import Kind, app_if_subject_is_client
-from tokenward.issuer_fields import JUDGES, MAX_LEEWAY, type_of
+from tokenward.issuer_fields import JUDGES, MAX_LEEWAY
 from tokenward.issuer_location import location_of
 from tokenward.issuer_name import TENANT_PLACEHOLDER, for_tenant, is_template
 from tokenward.keys.location import Location
+from tokenward.token.header import type_of
 
 __all__ = ["ACCESS_TOKEN_TYPES", "ID_TOKEN_MARKS", "MAX_LEEWAY", "TENANT_PLACEHOLDER", "Issuer", "KindOf"]
 

@@ -14,6 +14,7 @@ from tokenward.errors import PolicyError
 from tokenward.hints import GRAPH_AUDIENCES
 from tokenward.issuer_name import issuer_name
 from tokenward.token.algorithms import ALGORITHMS
+from tokenward.token.header import type_of
 
 Judge: TypeAlias = Callable[[str, object], object]
 
@@ -78,11 +79,6 @@ def roles(field: str, value: object) -> tuple[str, ...]:
 def optional(judge: Judge) -> Judge:
     """The same, where None says that the field is not used."""
     return lambda field, value: None if value is None else judge(field, value)
-
-
-def type_of(listed: str | None) -> str:
-    """A `typ` as `token.header` gives it: lower case, without its prefix (RFC 7515 section 4.1.9), and "" for its absence."""
-    return "" if listed is None else listed.lower().removeprefix("application/")
 
 
 def _algorithms(field: str, value: object) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """Remembered tokens: a token seen before is not verified again while its key is current and its time has not run out.
 
 What is kept is which key object verified exactly these bytes, between which times the token is valid, and its claims as text.
-A hit counts only while the issuer's current keys still hand out that very object, so a key that is withdrawn or replaced takes
-its tokens with it, and nothing needs to be invalidated. Rejections are never remembered; the claims are parsed afresh for every
-request, so no two requests share an object that one of them could change.
+A hit counts only while the issuer's current keys still hand out that very object, and its cloud is the same; so a key that is
+withdrawn or replaced takes its tokens with it, and nothing needs to be invalidated. Rejections are never remembered; the claims
+are parsed afresh for every request, so no two requests share an object that one of them could change.
 """
 
 from __future__ import annotations
@@ -63,9 +63,8 @@ class Memory:
 
     def __init__(self, size: int = MAX_REMEMBERED) -> None:
         if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= MAX_SIZE:
-            raise PolicyError(
-                "remember", f"it is not a number from 0 to {MAX_SIZE}", "Give how many tokens to remember; 0 is none."
-            )
+            problem = f"it is not a number from 0 to {MAX_SIZE}"
+            raise PolicyError("remember", problem, "Give how many tokens to remember; 0 is none.")
         self._size = size
         self._bytes = 0
         self._entries: dict[bytes, Remembered] = {}

@@ -40,6 +40,14 @@ def tenant(field: str, value: object) -> str:
     return guid(field, value, "Copy the Directory (tenant) ID from the overview page of the app registration.")
 
 
+def clock(field: str, value: object) -> Callable[[], float]:
+    """A plain function without arguments that gives seconds."""
+    if not callable(value) or is_async(value):
+        raise PolicyError(field, "it is not a plain function", f"Pass time.{'monotonic' if field == 'monotonic' else 'time'}.")
+    given: Callable[[], float] = value
+    return given
+
+
 def address(field: str, value: object) -> str:
     """An https URL; http only on this machine."""
     if not isinstance(value, str):

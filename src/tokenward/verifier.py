@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from inspect import iscoroutinefunction
 from typing import TypeVar
 
+from tokenward import validation
 from tokenward.errors import MalformedToken, PolicyError, TokenRejected, TokenTooLarge
 from tokenward.identity import Identity
 from tokenward.keylog import log_key_event
@@ -48,6 +48,10 @@ class _Verifier:
     ) -> None:
         if not isinstance(policy, Policy):
             raise PolicyError("policy", "it is not a Policy", "Pass entra.databricks(...), entra.api(...) or Policy([...]).")
+        for name, given in (("clock", clock), ("monotonic", monotonic)):
+            validation.clock(name, given)
+        if observer is not None and (not callable(observer) or validation.is_async(observer)):
+            raise PolicyError("observer", "it is not a plain function", "Pass a function of a key event, or None.")
         if not isinstance(rhythm, Rhythm):
             raise PolicyError("rhythm", "it is not a Rhythm", "Pass tokenward.keys.rhythm.Rhythm(...), or leave it out.")
         self.policy = policy
@@ -61,7 +65,7 @@ class _Verifier:
             if location not in shared:
                 shared[location] = KeySource(location, rhythm=rhythm, clock=clock, monotonic=monotonic, observer=observer)
             self._sources[issuer.issuer] = shared[location]
-        self._fetched = tuple(shared.values())
+        self._remote = tuple(shared.values())
         self._walk = Walk(policy, self._sources, Memory(remember), clock)
 
     def status(self) -> list[KeyStatus]:
@@ -95,12 +99,12 @@ class Verifier(_Verifier):
         observer: Observer | None = log_key_event,
     ) -> None:
         super().__init__(policy, clock=clock, monotonic=monotonic, rhythm=rhythm, remember=remember, observer=observer)
-        self._driver = ThreadDriver(self._fetched, HttpxFetch() if fetch is None else _fitting(fetch, is_async=False))
+        self._driver = ThreadDriver(self._remote, HttpxFetch() if fetch is None else _fitting(fetch, is_async=False))
 
     def authenticate(self, values: Sequence[str | bytes]) -> Identity:
         """The identity behind the raw Authorization values of one request (none, one, or by mistake several).
 
-        Raises TokenRejected or KeysUnavailable; anything else is a bug.
+        Raises TokenRejected or KeysUnavailable; anything else comes from a check or `kind_of` of your own, or is a bug.
         """
         token = bearer_token(values)
         try:
@@ -111,18 +115,18 @@ class Verifier(_Verifier):
     def verify(self, token: str | bytes) -> Identity:
         """The identity that this token proves. It does not look at scopes beyond the policy's own.
 
-        Raises TokenRejected or KeysUnavailable; anything else is a bug.
+        Raises TokenRejected or KeysUnavailable; anything else comes from a check or `kind_of` of your own, or is a bug.
         """
         return self._verify(_as_bytes(token))
 
     def warm_up(self, timeout: float = WARM_UP_TIMEOUT) -> bool:
-        """Fetch keys now; True if every issuer has usable ones within `timeout` seconds."""
+        """Fetch keys that were never fetched; True if every issuer has usable ones within `timeout` seconds."""
         return self._driver.warm_up(timeout)
 
     def refresh(self, timeout: float = REFRESH_TIMEOUT) -> bool:
         """Fetch keys again now, as an operator may wish; True if every issuer's came within `timeout` seconds.
 
-        It does not drop the keys in hand, and starts no second fetch beside one that is under way or began a moment ago.
+        It waits for a fetch that is under way, and then makes its own; the keys in hand serve on, whatever comes of it.
         """
         return self._driver.refresh(timeout)
 
@@ -137,7 +141,7 @@ class Verifier(_Verifier):
             return step
         keys = walk.keys_in_hand(step)
         if isinstance(keys, Search):
-            keys = walk.keys_of(step, self._driver.find(keys.source, keys.kid))
+            keys = walk.keys_found(step, self._driver.find(keys.source, keys.kid))
         return walk.conclude(step, keys)
 
 
@@ -159,7 +163,7 @@ class AsyncVerifier(_Verifier):
         observer: Observer | None = log_key_event,
     ) -> None:
         super().__init__(policy, clock=clock, monotonic=monotonic, rhythm=rhythm, remember=remember, observer=observer)
-        self._driver = AsyncDriver(self._fetched, AsyncHttpxFetch() if fetch is None else _fitting(fetch, is_async=True))
+        self._driver = AsyncDriver(self._remote, AsyncHttpxFetch() if fetch is None else _fitting(fetch, is_async=True))
 
     async def authenticate(self, values: Sequence[str | bytes]) -> Identity:
         """As Verifier.authenticate."""
@@ -202,7 +206,7 @@ class AsyncVerifier(_Verifier):
             return step
         keys = walk.keys_in_hand(step)
         if isinstance(keys, Search):
-            keys = walk.keys_of(step, await self._driver.find(keys.source, keys.kid))
+            keys = walk.keys_found(step, await self._driver.find(keys.source, keys.kid))
         return walk.conclude(step, keys)
 
 
@@ -211,7 +215,7 @@ F = TypeVar("F", bound=Callable[..., object])
 
 def _fitting(fetch: F, *, is_async: bool) -> F:
     """A fetch of the wrong kind would fail only at the first token, and look like an outage."""
-    if (iscoroutinefunction(fetch) or iscoroutinefunction(getattr(fetch, "__call__", None))) != is_async:  # noqa: B004
+    if not callable(fetch) or validation.is_async(fetch) != is_async:
         kind = "an async function" if is_async else "a plain function"
         raise PolicyError("fetch", f"it is not {kind}", "Pass an AsyncFetch to AsyncVerifier, and a Fetch to Verifier.")
     return fetch

@@ -1,8 +1,9 @@
 """Every step of the walk but the pause for keys, shared by both verifiers.
 
-* begin: seen before, its key still current, its time not over? (memory)
-         else opened, and admitted (token.compact, token.admission)
-* keys in hand: the only place where the walk can pause, which is the verifiers' (keys)
+* begin: seen before, its key still current, its time not over? (memory) Else opened, its header judged (token.compact,
+  token.header), and the issuer's rules found (token.admission)
+* keys in hand: nearly always (keys). Else claims and time are judged, unproved, to see whether a fetch is worth while, and the
+  walk pauses: the only place where it can, and the verifiers' own
 * conclude: signature, claims, time, caller (token.signature, token.claims, token.lifetime, token.caller)
 """
 
@@ -80,8 +81,10 @@ class Walk:
         """
         source, kid = pending.source, pending.compact.header.kid
         keys = source.in_hand(kid, self._clock())
-        if keys is not None or not isinstance(source, KeySource):
-            return keys or ()
+        if keys is not None:
+            return keys
+        if not isinstance(source, KeySource):  # keys from the configuration: what is not there will not come
+            return ()
         try:
             self._judge(pending)
         except TokenRejected as rejection:
@@ -89,7 +92,7 @@ class Walk:
             raise
         return Search(source, kid)
 
-    def keys_of(self, pending: Pending, decision: Answer) -> Sequence[Key]:
+    def keys_found(self, pending: Pending, decision: Answer) -> Sequence[Key]:
         """What a driver came back with; no keys means that there are none, for sure. Raises KeysUnavailable."""
         match decision:
             case Use(keys):
@@ -149,11 +152,12 @@ class Walk:
             try:
                 verdict: object = check(identity)
             except TokenRejected as rejection:
-                if hasattr(rejection, "code"):
+                if hasattr(rejection, "code"):  # TokenRejected itself has none
                     raise
-                raise ClientNotAllowed(rejection.reason) from rejection
+                raise ClientNotAllowed(rejection.reason, claim="check") from rejection
             if verdict is not None:  # False must not pass for a refusal
-                raise ClientNotAllowed("a check of the policy returned something; it must raise to refuse, and return None")
+                reason = "a check of the policy returned something; it must raise to refuse, and return None"
+                raise ClientNotAllowed(reason, claim="check")
 
     def _remember(self, pending: Pending, key: Key, identity: Identity) -> None:
         compact, source = pending.compact, pending.source

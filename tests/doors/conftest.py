@@ -26,7 +26,7 @@ from fastapi import FastAPI, Security
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from tokenward import Identity, Policy, entra
+from tokenward import AuthenticationError, Identity, Policy, entra, errors
 from tokenward.diagnostics import Diagnostics
 from tokenward.middleware import asgi, fastapi, wsgi
 from tokenward.testing import IssuerServer, LocalIssuer
@@ -75,18 +75,34 @@ def seen(identity: Identity | None, claims: dict[str, Any] | None) -> dict[str, 
     return {"identity": who, "claims": claims}
 
 
+REFUSALS: dict[str, Callable[[], AuthenticationError]] = {
+    "/role": lambda: errors.InsufficientRole("operators only", claim="roles", expected=["Jobs.Operate"]),
+    "/later": lambda: errors.ExchangeUnavailable("the token endpoint is down", retry_after=7.0),
+}
+"""Paths for which the guarded app itself refuses the caller."""
+
+
+def refuse_if_asked(path: str) -> None:
+    refusal = REFUSALS.get(path)
+    if refusal is not None:
+        raise refusal()
+
+
 async def asgi_echo(scope: Any, receive: Any, send: Any) -> None:
     request = Request(scope, receive)
+    refuse_if_asked(scope["path"])
     await JSONResponse(seen(request.state.identity, request.state.claims))(scope, receive, send)
 
 
 def wsgi_echo(environ: Any, start_response: Any) -> list[bytes]:
+    refuse_if_asked(environ["PATH_INFO"])
     start_response("200 OK", [("Content-Type", "application/json")])
     body = json.dumps(seen(environ["tokenward.identity"], environ["tokenward.claims"])).encode()
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
 def django_echo(request: HttpRequest) -> JsonResponse:
+    refuse_if_asked(request.path)
     return JsonResponse(seen(request.identity, request.claims))
 
 
@@ -100,9 +116,11 @@ django.setup()
 
 def fastapi_echo(auth: fastapi.BearerAuth) -> FastAPI:
     app = FastAPI()
+    app.add_exception_handler(AuthenticationError, auth.answer)
 
     @app.api_route("/{path:path}", methods=["GET", "HEAD", "OPTIONS"])
-    def echo(user: Any = Security(auth, scopes=[SCOPE])) -> Any:  # noqa: B008
+    def echo(path: str, user: Any = Security(auth, scopes=[SCOPE])) -> Any:  # noqa: B008
+        refuse_if_asked(f"/{path}")
         return seen(user, user.claims)
 
     return app

@@ -113,7 +113,7 @@ class Account:
         self.flight, self.last_start = lease, mono
 
     def succeed(self, keyset: KeySet, mono: float, wall: float) -> None:
-        new = {kid: tuple(key.thumbprint for key in keys) for kid, keys in keyset.keys.items()}
+        new = {kid: tuple(key.fingerprint for key in keys) for kid, keys in keyset.keys.items()}
         gained = any(self.keys.get(kid) != keys for kid, keys in new.items() if kid is not None)
         self.fruitless = 0 if gained else self.fruitless + (self.flight is not None and self.flight.why == "miss")
         gone = {kid for kid in self.keys if kid is not None and kid not in new}
@@ -241,7 +241,7 @@ class Trace:
         if expected is not None:
             require(isinstance(decision, Use), "I1: a usable key is in hand, and the request does not get it")
         if isinstance(decision, Use):
-            found = tuple(key.thumbprint for key in decision.keys)
+            found = tuple(key.fingerprint for key in decision.keys)
             require(found == expected, "I4: a key served that is too old, withdrawn or replaced")
         if isinstance(decision, Unknown):
             sure = self.account.alive(self.mono, self.wall) and self.account.failures == 0

@@ -283,7 +283,7 @@ def test_the_repr_of_an_identity_names_no_person(desk: Any) -> None:
     assert "canary" not in repr(verified)
 
 
-def test_every_check_passes_or_raises_what_is_ours_for_any_json_value(desk: Any) -> None:
+def test_every_claim_check_passes_or_raises_what_is_ours_for_any_json_value(desk: Any) -> None:
     issuer: Issuer = desk.rule(required_values={"ver": "2.0"}, required_claims=["exp", "sub"])
     values: list[Any] = [None, True, 0, -1, 1.5, "", "x", [], ["x"], [None], {}, {"x": []}]
     names = ["exp", "nbf", "iat", "aud", "iss", "sub", "ver", "typ", "token_use", "nonce"]

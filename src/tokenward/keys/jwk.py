@@ -48,7 +48,7 @@ class Key:
     alg: str | None
     issuer: str | None
     cloud_instance_name: str | None
-    thumbprint: bytes
+    fingerprint: bytes
     public_key: PublicKey
     algorithms: frozenset[str] = field(init=False)
 
@@ -64,10 +64,10 @@ class Key:
         return isinstance(other, Key) and self._said() == other._said()
 
     def __hash__(self) -> int:
-        return hash(self.thumbprint)
+        return hash(self.fingerprint)
 
     def _said(self) -> tuple[object, ...]:
-        return (self.kid, self.kty, self.curve, self.alg, self.issuer, self.cloud_instance_name, self.thumbprint)
+        return (self.kid, self.kty, self.curve, self.alg, self.issuer, self.cloud_instance_name, self.fingerprint)
 
     def __repr__(self) -> str:
         return f"<Key kty={self.kty}>"
@@ -95,7 +95,7 @@ def read_jwk(jwk: object) -> Key:
         alg=_alg(jwk, kty),
         issuer=_text(jwk, "issuer"),
         cloud_instance_name=_text(jwk, "cloud_instance_name"),
-        thumbprint=_digest(public_key),
+        fingerprint=_digest(public_key),
         public_key=public_key,
     )
 

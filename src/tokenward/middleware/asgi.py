@@ -29,6 +29,9 @@ class BearerMiddleware:
     `policy`, or a `verifier` of your own (to share its keys with another front door). `warm_up` is how many seconds the start
     waits for keys at most; the other options are Door's, and so is what happens when code of your own raises.
 
+    An AuthenticationError that the app raises for an http request, such as `errors.InsufficientRole()`, is reported and answered
+    in the same way, if the app has not begun to answer.
+
     It does not check what a caller may do beyond the policy. Put CORS middleware outside of it, so that refusals carry CORS
     headers, too.
 
@@ -66,7 +69,12 @@ class BearerMiddleware:
         except AuthenticationError as error:
             await self._refuse(error, scope, receive, send)
             return
-        await self.app(_with_identity(scope, identity), receive, send)
+        try:
+            await self.app(_with_identity(scope, identity), receive, send)
+        except AuthenticationError as error:
+            if scope["type"] != "http":
+                raise
+            await self._refuse(error, scope, receive, send, identity)
 
     async def _identify(self, scope: Scope) -> Identity | None:
         if not self._door.needs_token(_path(scope), scope, preflight=_is_preflight(scope)):
@@ -74,13 +82,14 @@ class BearerMiddleware:
         try:
             return await self.verifier.authenticate(authorization_values(scope))
         except AuthenticationError as error:
-            if self._door.tolerates(error):
-                return None
-            raise
+            self._door.tolerate(error)
+            return None
 
-    async def _refuse(self, error: AuthenticationError, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse(
+        self, error: AuthenticationError, scope: Scope, receive: Receive, send: Send, caller: Identity | None = None
+    ) -> None:
         method: str = scope.get("method", "WEBSOCKET")
-        answer = self._door.refuse(error, method=method, path=scope["path"])
+        answer = self._door.refuse(error, method=method, path=scope["path"], caller=caller)
         prefix = "http"
         if scope["type"] == "websocket":
             await receive()  # websocket.connect

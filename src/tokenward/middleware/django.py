@@ -54,6 +54,8 @@ class BearerMiddleware:
     POLICY, VERIFIER and DIAGNOSTICS may also be given as dotted paths, such as "project.auth.policy". A VERIFIER is a Verifier
     under WSGI and an AsyncVerifier under ASGI. What happens when code of your own raises is Door's.
 
+    An AuthenticationError that a view raises, such as `errors.InsufficientRole()`, is reported and answered in the same way.
+
     Put it into MIDDLEWARE below SecurityMiddleware and any CORS middleware. Under ASGI it verifies in the event loop and blocks
     nothing; if middleware below it is sync-only, Django runs both in a thread. It does not sign anybody in (`request.user` is not
     touched), and views that are called with tokens need Django's `csrf_exempt` where CsrfViewMiddleware is in use.
@@ -92,27 +94,30 @@ class BearerMiddleware:
             return self._refused(error, request)
         return await self.get_response(_with_identity(request, identity))
 
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Django's hook for what a view raises: an AuthenticationError is reported and answered as the middleware's own are."""
+        return self._refused(exception, request) if isinstance(exception, AuthenticationError) else None
+
     def _identify(self, verifier: Verifier, request: HttpRequest) -> Identity | None:
         try:
             return verifier.authenticate(authorization_values(request.META))
         except AuthenticationError as error:
-            if self._door.tolerates(error):
-                return None
-            raise
+            self._door.tolerate(error)
+            return None
 
     async def _identify_async(self, verifier: AsyncVerifier, request: HttpRequest) -> Identity | None:
         try:
             return await verifier.authenticate(authorization_values(request.META))
         except AuthenticationError as error:
-            if self._door.tolerates(error):
-                return None
-            raise
+            self._door.tolerate(error)
+            return None
 
     def _needs_token(self, request: HttpRequest) -> bool:
         return self._door.needs_token(request.path_info, request, preflight=is_preflight(request.META))
 
     def _refused(self, error: AuthenticationError, request: HttpRequest) -> HttpResponse:
-        answer = self._door.refuse(error, method=request.method or "", path=request.path)
+        caller: Identity | None = getattr(request, "identity", None)
+        answer = self._door.refuse(error, method=request.method or "", path=request.path, caller=caller)
         response: Any = HttpResponse(answer.body_for(request.method), status=answer.status, headers=dict(answer.headers))
         # Or Django logs each refusal once more, and mails each 503 to ADMINS with the request's headers (django.utils.log).
         response._has_been_logged = True  # noqa: SLF001

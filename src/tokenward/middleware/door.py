@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 from tokenward.challenge import Answer, answer, require_realm
 from tokenward.diagnostics import Diagnostics
 from tokenward.errors import AuthenticationError, MissingToken, PolicyError
+from tokenward.identity import Identity
 from tokenward.policy import Policy
 from tokenward.validation import boolean, is_async
 from tokenward.verifier import AsyncVerifier, Verifier
@@ -65,12 +66,19 @@ class Door:
             return True
         return any(predicate(request) is True for predicate in self._predicates)
 
-    def tolerates(self, error: AuthenticationError) -> bool:
-        """Whether the request may go on without an identity."""
-        return self._optional and isinstance(error, MissingToken) and not error.signature_held
+    def tolerate(self, error: AuthenticationError) -> None:
+        """Let a request go on without an identity if `authenticate` found no token, and that is allowed; else raise the error.
 
-    def refuse(self, error: AuthenticationError, *, method: str, path: str) -> Answer:
-        """Report the rejection, and say what to answer."""
+        It is for `authenticate`'s errors only: a MissingToken that a function of the user's own raises is a refusal.
+        """
+        if not self._optional or not isinstance(error, MissingToken) or error.signature_held:
+            raise error
+
+    def refuse(self, error: AuthenticationError, *, method: str, path: str, caller: Identity | None = None) -> Answer:
+        """Report the rejection, and say what to answer. `caller` is who was let in, where the guarded app itself refuses."""
+        if caller is not None:
+            error.signature_held = True
+            error.issuer, error.client = error.issuer or caller.issuer, error.client or caller.client_id
         self._diagnostics.rejected(error, method=method, path=path)
         return answer(error, self._realm)
 

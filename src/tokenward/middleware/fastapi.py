@@ -2,16 +2,17 @@
 
 # No `from __future__ import annotations`: FastAPI reads the annotations of `__call__`, and cannot resolve strings there.
 
+import contextlib
 import re
 from collections.abc import Sequence
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from tokenward.challenge import Answer, close_code
 from tokenward.diagnostics import Diagnostics
-from tokenward.errors import AuthenticationError, PolicyError
+from tokenward.errors import AuthenticationError, PolicyError, TokenRejected
 from tokenward.identity import Identity
 from tokenward.middleware.asgi import authorization_values, takes_http_answer
 from tokenward.middleware.door import Door, verifier_for
@@ -58,11 +59,11 @@ class BearerAuth(SecurityBase):
         async def jobs(user: Annotated[Identity, Security(auth, scopes=["jobs.read"])]): ...
 
     Every scope must be granted, or the answer is 403 and names them. FastAPI has no such list for roles: what all routes need is
-    the policy's `required_roles`, and what one route needs is a dependency on top of this one:
+    the policy's `required_roles`, and what one route needs is a dependency on top of this one (see `answer`):
 
         def operator(user: Annotated[Identity, Security(auth)]) -> Identity:
             if "Jobs.Operate" not in user.roles:
-                raise HTTPException(403)
+                raise InsufficientRole("operators only")
             return user
 
     Give `policy`, or a `verifier` of your own (to share its keys and remembered tokens with another front door). With neither it
@@ -116,9 +117,18 @@ class BearerAuth(SecurityBase):
                 return await self._verifier.authenticate(authorization_values(connection.scope))
             return _proved_by_middleware(connection)
         except AuthenticationError as error:
-            if self._door.tolerates(error):
-                return None
-            raise
+            self._door.tolerate(error)
+            return None
+
+    async def answer(self, request: Request, error: Exception) -> Response:
+        """Report and answer what a route raises, such as `errors.InsufficientRole()`.
+
+        For `app.add_exception_handler(AuthenticationError, auth.answer)`; in front of the app, BearerMiddleware does so itself.
+        """
+        if not isinstance(error, AuthenticationError):
+            raise error
+        answer = self._door.refuse(error, method=request.method, path=request.url.path)
+        return Response(answer.body_for(request.method), answer.status, dict(answer.headers))
 
     def _refusal(self, error: AuthenticationError, connection: HTTPConnection) -> HTTPException | WebSocketException:
         scope = connection.scope
@@ -154,8 +164,8 @@ def _require_scopes(identity: Identity, required: Sequence[str], connection: HTT
     if all(scope in identity.scopes for scope in wanted):
         return
     rejection = lacks_scopes(wanted, identity)
-    if values := authorization_values(connection.scope):
-        header = read_header(bearer_token(values).partition(b".")[0])  # of the token that was verified just now
+    with contextlib.suppress(TokenRejected):  # whoever put the identity there may have needed no token
+        header = read_header(bearer_token(authorization_values(connection.scope)).partition(b".")[0])
         rejection.kid, rejection.algorithm = header.kid, header.alg
     raise rejection
 

@@ -30,6 +30,9 @@ class BearerMiddleware:
     are Door's, and so is what happens when code of your own raises. `exempt` paths are PATH_INFO, which does not hold
     SCRIPT_NAME.
 
+    An AuthenticationError that the app raises, such as `errors.InsufficientRole()`, is reported and answered in the same way, if
+    the app has not begun to answer.
+
     It does not check what a caller may do beyond the policy, and makes no request until the first token:
     `application.verifier.warm_up()` fetches keys ahead. Apache's mod_wsgi hides the header unless
     `WSGIPassAuthorization On` is set.
@@ -61,7 +64,10 @@ class BearerMiddleware:
             return self._refuse(error, environ, start_response)
         environ[IDENTITY] = identity
         environ[CLAIMS] = identity.claims if identity else None
-        return self.application(environ, start_response)
+        try:
+            return self.application(environ, start_response)
+        except AuthenticationError as error:
+            return self._refuse(error, environ, start_response, identity)
 
     def _identify(self, environ: WSGIEnvironment) -> Identity | None:
         if not self._door.needs_token(_text(environ.get("PATH_INFO", "")), environ, preflight=is_preflight(environ)):
@@ -69,14 +75,15 @@ class BearerMiddleware:
         try:
             return self.verifier.authenticate(authorization_values(environ))
         except AuthenticationError as error:
-            if self._door.tolerates(error):
-                return None
-            raise
+            self._door.tolerate(error)
+            return None
 
-    def _refuse(self, error: AuthenticationError, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    def _refuse(
+        self, error: AuthenticationError, environ: WSGIEnvironment, start_response: StartResponse, caller: Identity | None = None
+    ) -> list[bytes]:
         method = environ["REQUEST_METHOD"]
         path = _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
-        answer = self._door.refuse(error, method=method, path=path)
+        answer = self._door.refuse(error, method=method, path=path, caller=caller)
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
         return [answer.body_for(method)]
 

@@ -1,6 +1,8 @@
 """Who calls: checked claims -> Identity, and one table of checks on the caller, which is never run before the signature.
 
-A new check is a function, and a row that also says when an issuer's rules ask for it.
+A new check is a function, and a row that also says when an issuer's rules ask for it. It must depend on nothing but these rules
+and the claims, because it is not run again for a token that is remembered; what must run for every request is one of the
+policy's own checks.
 """
 
 from __future__ import annotations
@@ -43,20 +45,18 @@ def identity_of(issuer: Issuer, claims: Claims) -> Identity:
 
 def check_kind(issuer: Issuer, identity: Identity) -> None:
     """Users, apps, or both."""
-    if issuer.kinds is not None and identity.kind not in issuer.kinds:
+    if identity.kind not in (issuer.kinds or ()):
         raise CallerKindNotAllowed("the kind of caller", claim="kind", expected=issuer.kinds, actual=identity.kind)
 
 
 def check_client(issuer: Issuer, identity: Identity) -> None:
     """The calling application is in the allow-list."""
-    if issuer.clients is not None and identity.client_id not in issuer.clients:
+    if identity.client_id not in (issuer.clients or ()):
         raise ClientNotAllowed("the calling application", claim="client", expected=issuer.clients, actual=identity.client_id)
 
 
 def check_guest(issuer: Issuer, identity: Identity) -> None:
     """Entra says guest by `acct` 1, or by an `idp` that is not `iss`; where it says neither, nobody knows."""
-    if issuer.guests:
-        return
     claims = identity.claims
     if claims.get("acct") in (1, "1") or _is_foreign(claims.get("idp"), identity):
         raise GuestNotAllowed("a guest of the tenant", claim="acct" if claims.get("acct") is not None else "idp")

@@ -1,8 +1,9 @@
 """What the claims must be, whatever the time and whoever calls: one table of checks.
 
-A new check is a function and a row. It must not depend on the time (that is `lifetime`'s) nor judge the caller (`caller`'s):
-the table may be run before the signature, to see whether a token is worth a fetch of keys, and is not run again for a token
-that is remembered.
+First their types, on which everything after relies (`lifetime` and `caller` are judged only where SHAPE_CHECKS hold), then
+their values. A new check is a function and a row. It must not depend on the time (that is `lifetime`'s) nor judge the caller
+(`caller`'s): the table may be run before the signature, to see whether a token is worth a fetch of keys, and is not run again
+for a token that is remembered.
 """
 
 from __future__ import annotations
@@ -84,13 +85,16 @@ def check_values(issuer: Issuer, claims: Claims) -> None:
             raise _contradiction(name, expected, actual)
 
 
-CLAIM_CHECKS: tuple[Row[ClaimCheck], ...] = (
-    Row("access token", check_access_token),
-    Row("required", check_required),
-    Row("audience", check_audience),
+SHAPE_CHECKS: tuple[Row[ClaimCheck], ...] = (
     Row("dates", check_dates),
     Row("names", check_names),
     Row("permissions", check_permissions),
+)
+CLAIM_CHECKS: tuple[Row[ClaimCheck], ...] = (
+    *SHAPE_CHECKS,
+    Row("access token", check_access_token),
+    Row("required", check_required),
+    Row("audience", check_audience),
     Row("values", check_values),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tokenward.errors import MalformedToken
@@ -29,26 +30,37 @@ class Compact:
     signature: bytes
 
 
+def open_compact(token: bytes, header_of: Callable[[bytes], Header] = read_header) -> Compact:
+    """Split, decode and parse. It judges nothing but the form, unless `header_of` does.
+
+    Raises MalformedToken, and what `header_of` raises.
+    """
+    signed, _, signature_text = token.rpartition(b".")
+    header_text, _, claims_text = signed.partition(b".")
+    if not header_text or b"." in claims_text:
+        raise _wrong_shape(token)
+    header = header_of(header_text)
+    try:
+        claims_json = decode_base64url(claims_text)
+        claims = parse_object(claims_json, most=FREE_PARTS + len(claims_json) // BYTES_PER_PART)
+        signature = decode_base64url(signature_text)
+    except ValueError as exc:
+        raise _undecodable(exc, header) from None
+    return Compact(header_text, header, claims, claims_json, signed, signature)
+
+
 class Opener:
-    """Opens tokens, and knows the headers of tokens that were verified, so that the strict parse is paid once a key."""
+    """Opens tokens whose header passes, and knows the headers of verified tokens, so that the strict parse is paid once a key."""
 
     def __init__(self) -> None:
         self._headers: dict[bytes, Header] = {}
 
     def open(self, token: bytes) -> Compact:
-        """Split, decode and parse; raises MalformedToken, or what `judge_header` raises."""
-        signed, _, signature_text = token.rpartition(b".")
-        header_text, _, claims_text = signed.partition(b".")
-        if not header_text or b"." in claims_text:
-            raise _wrong_shape(token)
-        header = self._headers.get(header_text) or judge_header(read_header(header_text))
-        try:
-            claims_json = decode_base64url(claims_text)
-            claims = parse_object(claims_json, most=FREE_PARTS + len(claims_json) // BYTES_PER_PART)
-            signature = decode_base64url(signature_text)
-        except ValueError as exc:
-            raise _undecodable(exc, header) from None
-        return Compact(header_text, header, claims, claims_json, signed, signature)
+        """As `open_compact`; raises what `judge_header` raises, too."""
+        return open_compact(token, self._header)
+
+    def _header(self, segment: bytes) -> Header:
+        return self._headers.get(segment) or judge_header(read_header(segment))
 
     def remember_header(self, compact: Compact) -> None:
         """Keep the header of a token whose signature held, and only of such."""

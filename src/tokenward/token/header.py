@@ -57,10 +57,15 @@ def read_header(segment: bytes) -> Header:
     return Header(
         _text(members, "alg"),
         _kid(members["kid"]) if "kid" in members else None,
-        _text(members, "typ").lower().removeprefix("application/") if "typ" in members else "",
+        type_of(_text(members, "typ")) if "typ" in members else "",
         "crit" in members or "b64" in members,
         members.get("nonce") is not None,
     )
+
+
+def type_of(typ: str | None) -> str:
+    """A `typ` in the one form in which they compare: lower case, without `application/`; "" stands for its absence."""
+    return "" if typ is None else typ.lower().removeprefix("application/")
 
 
 HeaderCheck: TypeAlias = Callable[[Header], None]

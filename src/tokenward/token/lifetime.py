@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from tokenward.errors import ClaimMalformed, TokenExpired, TokenNotYetValid
+from tokenward.errors import ClaimMalformed, ClaimMissing, TokenExpired, TokenNotYetValid
 from tokenward.identity import Claims
 from tokenward.issuer import Issuer
 from tokenward.token.row import Row
@@ -17,14 +17,16 @@ MAX_DATE = 2**53
 """Beyond it a JSON number is not exact everywhere (RFC 8259 section 6), and arithmetic with it could overflow."""
 
 TimeCheck: TypeAlias = Callable[[Issuer, Claims, float], None]
-"""(issuer, claims whose dates are dates, now in seconds since the epoch)"""
+"""(issuer, claims that passed `check_dates`, now in seconds since the epoch)"""
 
 _NUMBERS = (int, float)
 """JSON numbers; not bool, whose type is its own (RFC 7519 section 2)."""
 
 
 def check_dates(issuer: Issuer, claims: Claims) -> None:
-    """exp, nbf and iat are numbers, if they are there. The parser has refused NaN, Infinity and what overflows."""
+    """exp is there, and it, nbf and iat are numbers. The parser has refused NaN, Infinity and what overflows."""
+    if claims.get("exp") is None:
+        raise ClaimMissing("no exp", claim="exp")
     for name in ("exp", "nbf", "iat"):
         date = claims.get(name)
         if date is not None and (type(date) not in _NUMBERS or not -MAX_DATE <= date <= MAX_DATE):
@@ -50,7 +52,7 @@ def window(issuer: Issuer, claims: Claims) -> tuple[float, float]:
 
 def check_expiry(issuer: Issuer, claims: Claims, now: float) -> None:
     """RFC 7519 section 4.1.4: on or after exp the token must not be accepted."""
-    if not now < closes(issuer, claims):
+    if not now < closes(issuer, claims):  # in this form, so that a clock that gives NaN lets nobody in
         raise TokenExpired("exp has passed", claim="exp", expected=f"after {now:.0f}", actual=claims["exp"])
 
 

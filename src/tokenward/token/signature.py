@@ -8,7 +8,7 @@ from cryptography.exceptions import InvalidSignature
 
 from tokenward.errors import KeyNotForIssuer, SignatureInvalid, UnknownKey
 from tokenward.identity import Claims
-from tokenward.issuer import TENANT_PLACEHOLDER
+from tokenward.issuer_name import for_tenant
 from tokenward.keys.jwk import Key
 from tokenward.policy import Policy, Route
 from tokenward.token.algorithms import ALGORITHMS
@@ -54,7 +54,7 @@ def _bound_to(issuer: str, claims: Claims, route: Route, policy: Policy) -> bool
     """
     tid = claims.get("tid")
     if isinstance(tid, str):
-        issuer = issuer.replace(TENANT_PLACEHOLDER, tid)
+        issuer = for_tenant(issuer, tid)
     if issuer == claims["iss"]:
         return True
     other = policy.route(issuer)
