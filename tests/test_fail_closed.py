@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tokenward import AsyncVerifier, Identity, PolicyError, TokenRejected, Verifier, entra, errors
+from tokenward.keys.fetch import _default_tls
 from tokenward.middleware.door import Door
 from tokenward.testing import LocalIssuer
 
@@ -87,3 +88,44 @@ def test_a_fetch_of_the_wrong_kind_is_refused_at_construction(issuer: LocalIssue
     assert caught.value.field == "fetch"
     with pytest.raises(PolicyError):
         AsyncVerifier(_policy(issuer), fetch=issuer.fetch)  # type: ignore[arg-type]
+
+
+def test_ca_certificates_that_cannot_be_read_are_named_at_construction(issuer: LocalIssuer, monkeypatch: Any) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/ca.pem")
+    _default_tls.cache_clear()
+    try:
+        with pytest.raises(PolicyError) as caught:
+            Verifier(_policy(issuer))
+    finally:
+        _default_tls.cache_clear()
+    assert caught.value.field == "fetch"
+    assert "SSL_CERT_FILE" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "values", [None, [None], [5], [bytearray(b"Bearer x")], 5, iter([]), {"Bearer x"}], ids=lambda value: type(value).__name__
+)
+def test_whatever_is_given_for_values_is_one_of_our_codes(issuer: LocalIssuer, values: Any) -> None:
+    with pytest.raises(TokenRejected):
+        Verifier(_policy(issuer), fetch=issuer.fetch).authenticate(values)
+
+
+def test_what_a_check_writes_to_an_identity_is_not_remembered(issuer: LocalIssuer) -> None:
+    def grant_once(identity: Identity) -> None:
+        if not granted:
+            granted.append(True)
+            identity.roles |= {"Admin"}
+
+    granted: list[bool] = []
+    verifier = Verifier(_policy(issuer, checks=[grant_once]), fetch=issuer.fetch)
+    token = issuer.user_token()
+    assert "Admin" in verifier.verify(token).roles
+    assert "Admin" not in verifier.verify(token).roles
+
+
+def test_a_bare_error_of_the_tree_from_a_check_is_a_refusal(issuer: LocalIssuer) -> None:
+    def refuse(_: Identity) -> None:
+        raise errors.AuthenticationError("no")
+
+    with pytest.raises(errors.ClientNotAllowed):
+        Verifier(_policy(issuer, checks=[refuse]), fetch=issuer.fetch).verify(issuer.user_token())

@@ -20,6 +20,7 @@ TRY_AGAIN_LATER = 1013
 """WebSocket close codes (RFC 6455 section 7.4.1, and its registry)."""
 
 _SCOPE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
+_UNQUOTABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")  # what RFC 6750 section 3 keeps out of error_description
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 
 
@@ -70,7 +71,7 @@ def challenge(error: AuthenticationError, realm: str | None = None) -> str:
         parameters["scope"] = error.scope
     if isinstance(error, ClaimsChallenge) and _BASE64.fullmatch(error.claims):
         parameters["claims"] = error.claims
-    listed = ", ".join(f'{name}="{value}"' for name, value in parameters.items())
+    listed = ", ".join(f'{name}="{_UNQUOTABLE.sub("", value)}"' for name, value in parameters.items())
     return f"Bearer {listed}" if listed else "Bearer"
 
 

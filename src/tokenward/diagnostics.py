@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from tokenward import validation
-from tokenward.errors import AuthenticationError, MissingToken, ServiceUnavailable
+from tokenward.errors import AuthenticationError, MissingToken, PolicyError, ServiceUnavailable
 from tokenward.forks import on_fork
 from tokenward.logger import Logger, logger_or_ours
 from tokenward.redaction import MAX_ITEMS, MAX_TEXT, shown
@@ -50,7 +50,7 @@ class Diagnostics:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._first = None if first is None else validation.whole("first", first, least=0, most=1_000_000)
-        self._interval = validation.seconds("interval", interval, most=86400)
+        self._interval = _interval(interval)
         self._logger = logger_or_ours(logger)
         self._monotonic = validation.clock("monotonic", monotonic)
         self._counts: Counter[str] = Counter()
@@ -107,6 +107,13 @@ class Diagnostics:
     def _emit(self, level: str, event: str, fields: dict[str, object]) -> None:
         with contextlib.suppress(Exception):
             getattr(self._logger, level)(event, **fields)
+
+
+def _interval(value: object) -> float:
+    seconds = validation.seconds("interval", value, most=86400)
+    if not seconds:
+        raise PolicyError("interval", "in 0 seconds nothing can be summed up", "Give more, or first=None to log every rejection.")
+    return seconds
 
 
 def event_fields(error: AuthenticationError) -> dict[str, object]:

@@ -61,6 +61,7 @@ class Details(TypedDict, total=False):
     client: str | None
     scope: str | None
     retry_after: float | None
+    hint: str | None
 
 
 class AuthenticationError(Exception):
@@ -92,6 +93,7 @@ class AuthenticationError(Exception):
     def __init__(self, reason: str = "", **details: Unpack[Details]) -> None:
         super().__init__(reason)
         self.reason = reason
+        self._hint = details.pop("hint", None)
         if not details.keys() <= Details.__annotations__.keys():
             raise TypeError(f"unknown detail: {', '.join(sorted(details.keys() - Details.__annotations__.keys()))}")
         self.__dict__.update(details)
@@ -111,8 +113,8 @@ class AuthenticationError(Exception):
 
     @property
     def hint(self) -> str:
-        """One line for the operator: what to look at or change. Never empty."""
-        return hint_for(self.code, self.claim, self.expected, self.actual)
+        """One line for the operator: what to look at or change. Never empty; a check of your own may give its own."""
+        return self._hint or hint_for(self.code, self.claim, self.expected, self.actual)
 
 
 class TokenRejected(AuthenticationError):

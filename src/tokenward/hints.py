@@ -44,21 +44,31 @@ _HINTS = {
 
 _NO_CLIENT = "The token names no calling application, so it is probably an ID token; have the client send its access token."
 _HINTS_BY_CLAIM = {
-    ("insufficient_scope", "kind"): (
-        "This is an application's token, and applications hold roles, never scopes; require a role of it, or set kinds=['user']."
+    ("missing_token", "scheme"): "The Authorization header has another scheme; send 'Authorization: Bearer <token>'.",
+    ("missing_token", "preflight"): (
+        "If this is a CORS preflight, have CORS middleware in front of tokenward answer it, or set allow_preflight."
     ),
-    (
-        "client_not_allowed",
-        "check",
-    ): "A check of the service's own refused; see the reason, and the policy's checks.",
     ("malformed_token", "scheme"): "verify() takes the token alone; pass whole Authorization values to authenticate().",
-    ("claim_missing", "azp"): _NO_CLIENT,
-    ("claim_missing", "appid"): _NO_CLIENT,
-    ("claim_missing", "exp"): "The token never expires, which no policy accepts; have the issuer set a lifetime.",
+    ("malformed_token", "kid"): "The header's kid is not a usable text; ask the issuer, whose other tokens may be the same.",
+    (
+        "tenant_not_allowed",
+        "tid",
+    ): "tid and the tenant in iss contradict each other, so this is no genuine token; treat it as an attack.",
     ("issuer_not_trusted", "ver"): "iss and ver contradict each other, so this is no genuine Entra token; treat it as an attack.",
     ("token_type_not_accepted", "nonce header"): (
         "Only Microsoft Graph can verify this token (it has a nonce header); have the client ask for a token for this API."
     ),
+    ("claim_missing", "azp"): _NO_CLIENT,
+    ("claim_missing", "appid"): _NO_CLIENT,
+    ("claim_missing", "exp"): "The token never expires, which no policy accepts; have the issuer set a lifetime.",
+    ("client_not_allowed", "check"): "A check of the service's own refused; see the reason, and the policy's checks.",
+    ("insufficient_scope", "kind"): (
+        "This is an application's token, and applications hold roles, never scopes; require a role of it, or set kinds=['user']."
+    ),
+    ("exchange_refused", "personal access token"): (
+        "A PAT (dapi...) is used as it is and cannot be exchanged; have the client send its identity provider's JWT."
+    ),
+    ("exchange_refused", "alg"): "Databricks takes RS256 and ES256 only; have the identity provider sign with one of them.",
 }
 
 
@@ -70,6 +80,8 @@ def hint_for(code: str, claim: str | None, expected: object, actual: object) -> 
         return f"{_HINTS[code]} An Entra client asks for the scope {_scope(expected)}."
     if code == "issuer_not_trusted" and (version := _version_left_out(expected, actual)):
         return f"This is a version {version} token, which the policy's versions leave out; list {version!r} there if you mean to."
+    if code == "caller_kind_not_allowed" and actual == "unknown":
+        return "The token holds neither a scope nor a role of this API; have the client ask for a scope, or assign it a role."
     if code == "algorithm_not_allowed" and (actual == "none" or str(actual).startswith("HS")):
         return "An unsigned or secret-signed token (none, HS*) is a known attack; no genuine access token looks like that."
     return _HINTS_BY_CLAIM.get((code, claim or ""), _HINTS.get(code, "See the reason; this code is not one of tokenward's."))

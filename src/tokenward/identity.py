@@ -57,9 +57,13 @@ class Identity:
         return f"<Identity kind={self.kind} issuer={self.issuer}>"
 
 
+CLIENT_CLAIMS = ("azp", "appid", "client_id", "cid")
+"""Where the calling application stands, in the order in which they count."""
+
+
 def client_of(claims: Mapping[str, Any]) -> str | None:
     """The calling application: `azp` (OIDC, Entra v2), `appid` (Entra v1), `client_id` (RFC 9068) or `cid` (Okta)."""
-    for name in ("azp", "appid", "client_id", "cid"):
+    for name in CLIENT_CLAIMS:
         client: str | None = claims.get(name)
         if client is not None:
             return client

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from tokenward.errors import PolicyError
-from tokenward.identity import Kind, app_if_subject_is_client
+from tokenward.identity import CLIENT_CLAIMS, Kind, app_if_subject_is_client
 from tokenward.issuer_fields import JUDGES, MAX_LEEWAY
 from tokenward.issuer_location import location_of
 from tokenward.issuer_name import TENANT_PLACEHOLDER, for_tenant, is_template
@@ -131,6 +131,8 @@ def _require_tenants_of_a_template(issuer: Issuer) -> None:
 def _require_marks_that_no_token_needs(issuer: Issuer) -> None:
     needed = {"iss", "aud", *issuer.required_claims, *issuer.required_values, issuer.subject_claim}
     needed |= ({"tid"} if issuer.is_template else set()) | ({"roles"} if issuer.required_roles else set())
+    needed |= {"scp", "scope"} if issuer.required_scopes else set()
+    needed |= set(CLIENT_CLAIMS) if issuer.clients else set()
     contradicted = sorted(needed & set(issuer.id_token_marks))
     if contradicted:
         problem = f"{contradicted[0]} is required elsewhere, so no token could pass"
@@ -143,8 +145,16 @@ def _require_kinds_that_can_be_told(issuer: Issuer) -> None:
         raise PolicyError("kinds", problem, "Give a kind_of that knows this issuer's users, or leave kinds out.")
 
 
+def _require_a_client_that_may_call(issuer: Issuer) -> None:
+    demanded = [issuer.required_values[name] for name in CLIENT_CLAIMS if name in issuer.required_values]
+    if demanded and issuer.clients is not None and demanded[0] not in issuer.clients:
+        problem = "required_values demand a calling application that is not among them, so no token could pass"
+        raise PolicyError("clients", problem, "List the application in clients, or leave it out of required_values.")
+
+
 COMBINATIONS: tuple[Callable[[Issuer], None], ...] = (
     _require_tenants_of_a_template,
     _require_marks_that_no_token_needs,
     _require_kinds_that_can_be_told,
+    _require_a_client_that_may_call,
 )

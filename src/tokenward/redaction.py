@@ -4,6 +4,7 @@ Masked is any run of base64url characters and dots in which a part
 
 * reads as text once decoded, and has at least SLICE characters, or SEGMENT if a quotation mark is in that text: so do the
   header and the claims of a token, whatever white space their JSON has, and slices of them;
+* reads as JSON somewhere inside: so do slices that are joined to other words;
 * is longer than IDENTIFIER, and neither words nor hexadecimal in one case: so is every signature. The identifiers that
   operators compare (GUIDs; kids of 27, 43 or 64 characters; hashes in hexadecimal of any length) are not;
 * is a Databricks personal access token.
@@ -31,10 +32,15 @@ SLICE = 32
 IDENTIFIER = 64
 """Characters of the longest kids that are seen; the shortest signatures, of ES256 and EdDSA, have 86."""
 
+PREFIX = 16
+"""Characters in front of a slice, such as those of a word that it is joined to, without which it is looked at, too."""
+
 _MASK = "<token>"
 _RUN = re.compile(rf"[A-Za-z0-9_.-]{{{SEGMENT},}}")
 _WORDS_OR_HEXADECIMAL = re.compile(r"[a-z_-]+|[A-Z_-]+|[0-9a-f_-]+|[0-9A-F_-]+")
 _ACCESS_TOKEN = re.compile(r"dapi[0-9a-f]{8}")
+_JSON = re.compile(rb'":["\[{0-9]|","|"\],"')
+"""Where one member ends and the next begins: three bytes, which a kid of 64 characters holds by chance once in 10,000 times."""
 _CONTINUATION = bytes(range(0x80, 0xC0))
 _WHITE_SPACE = str.maketrans("", "", "\t\n\r")
 
@@ -67,12 +73,14 @@ def _masked(run: re.Match[str]) -> str:
 def _is_secret(part: str) -> bool:
     if len(part) > IDENTIFIER and not _WORDS_OR_HEXADECIMAL.fullmatch(part):
         return True
-    return bool(_ACCESS_TOKEN.search(part)) or any(_reads_as_text(part[start:]) for start in range(4))
+    return bool(_ACCESS_TOKEN.search(part)) or any(_reads_as_text(part[start:]) for start in range(PREFIX))
 
 
 def _reads_as_text(part: str) -> bool:
-    """Whether base64url from here on is UTF-8 without control characters; the first and last character may be cut off."""
+    """Whether base64url from here on is UTF-8 without control characters, or has JSON in it behind something else."""
     decoded = urlsafe_b64decode(part[: len(part) // 4 * 4]).lstrip(_CONTINUATION)
+    if _JSON.search(decoded):
+        return True
     try:
         text, _ = codecs.utf_8_decode(decoded, "strict", False)
     except UnicodeDecodeError:

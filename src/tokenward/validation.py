@@ -31,7 +31,7 @@ def text(field: str, value: object, example: str) -> str:
 def guid(field: str, value: object, fix: str) -> str:
     """A GUID, in the lower case in which Entra writes it."""
     if not isinstance(value, str) or not GUID.fullmatch(value.lower()):
-        raise PolicyError(field, "it is not a GUID", fix)
+        raise PolicyError(field, f"{_short(value)} is not a GUID", fix)
     return value.lower()
 
 
@@ -42,9 +42,16 @@ def tenant(field: str, value: object) -> str:
 
 def clock(field: str, value: object) -> Callable[[], float]:
     """A plain function without arguments that gives seconds."""
+    fix = f"Pass time.{'monotonic' if field == 'monotonic' else 'time'}."
     if not callable(value) or is_async(value):
-        raise PolicyError(field, "it is not a plain function", f"Pass time.{'monotonic' if field == 'monotonic' else 'time'}.")
+        raise PolicyError(field, "it is not a plain function", fix)
     given: Callable[[], float] = value
+    try:
+        now: object = given()
+    except Exception as exc:
+        raise PolicyError(field, f"calling it raised {type(exc).__name__}", fix) from exc
+    if isinstance(now, bool) or not isinstance(now, (int, float)):
+        raise PolicyError(field, "it does not give a number", fix)
     return given
 
 
@@ -199,3 +206,9 @@ def _takes_one_argument(value: Callable[..., Any]) -> bool:
     except TypeError:
         return False
     return True
+
+
+def _short(value: object) -> str:
+    """A configured value as a message shows it."""
+    text = repr(value) if isinstance(value, (str, int, float, type(None))) else f"<{type(value).__name__}>"
+    return text if len(text) <= 80 else f"{text[:77]}..."

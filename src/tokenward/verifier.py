@@ -121,14 +121,14 @@ class Verifier(_Verifier):
 
     def warm_up(self, timeout: float = WARM_UP_TIMEOUT) -> bool:
         """Fetch keys that were never fetched; True if every issuer has usable ones within `timeout` seconds."""
-        return self._driver.warm_up(timeout)
+        return self._driver.warm_up(_seconds(timeout))
 
     def refresh(self, timeout: float = REFRESH_TIMEOUT) -> bool:
         """Fetch keys again now, as an operator may wish; True if every issuer's came within `timeout` seconds.
 
         It waits for a fetch that is under way, and then makes its own; the keys in hand serve on, whatever comes of it.
         """
-        return self._driver.refresh(timeout)
+        return self._driver.refresh(_seconds(timeout))
 
     def close(self) -> None:
         """Stop refreshing in the background. Verifying still works."""
@@ -179,11 +179,11 @@ class AsyncVerifier(_Verifier):
 
     async def warm_up(self, timeout: float = WARM_UP_TIMEOUT) -> bool:
         """As Verifier.warm_up."""
-        return await self._driver.warm_up(timeout)
+        return await self._driver.warm_up(_seconds(timeout))
 
     async def refresh(self, timeout: float = REFRESH_TIMEOUT) -> bool:
         """As Verifier.refresh."""
-        return await self._driver.refresh(timeout)
+        return await self._driver.refresh(_seconds(timeout))
 
     @asynccontextmanager
     async def running(self, *, warm_up: float = WARM_UP_TIMEOUT) -> AsyncIterator[AsyncVerifier]:
@@ -208,6 +208,10 @@ class AsyncVerifier(_Verifier):
         if isinstance(keys, Search):
             keys = walk.keys_found(step, await self._driver.find(keys.source, keys.kid))
         return walk.conclude(step, keys)
+
+
+def _seconds(timeout: float) -> float:
+    return validation.seconds("timeout", timeout, most=3600)
 
 
 F = TypeVar("F", bound=Callable[..., object])

@@ -111,12 +111,14 @@ class Walk:
             key = check_signature(pending.compact, keys, pending.route, self._policy, pending.source.cloud_instance_name)
             signature_held = True
             self._judge(pending)
-            identity = self._welcome(pending)
-        except TokenRejected as rejection:
+            identity = self._identity(pending)
+            kept = identity.with_claims(NO_CLAIMS)  # before checks of the user's own, which may write to theirs
+            self._run_own_checks(identity)
+        except AuthenticationError as rejection:
             rejection.signature_held = signature_held
             _explained(rejection, pending)
             raise
-        self._remember(pending, key, identity)
+        self._remember(pending, key, kept)
         return identity
 
     def _judge(self, pending: Pending) -> None:
@@ -127,19 +129,18 @@ class Walk:
         for _, check_time in TIME_CHECKS:
             check_time(issuer, claims, now)
 
-    def _welcome(self, pending: Pending) -> Identity:
+    def _identity(self, pending: Pending) -> Identity:
         issuer = pending.route.issuer
         identity = identity_of(issuer, pending.compact.claims)
         for check in self._caller_checks[issuer.issuer]:
             check(issuer, identity)
-        self._run_own_checks(identity)
         return identity
 
     def _welcome_again(self, remembered: Remembered) -> Identity:
         identity = remembered.identity_afresh()
         try:
             self._run_own_checks(identity)
-        except TokenRejected as rejection:
+        except AuthenticationError as rejection:
             header = remembered.header
             rejection.kid, rejection.algorithm, rejection.issuer = header.kid, header.alg, identity.issuer
             rejection.client, rejection.key_age, rejection.signature_held = identity.client_id, remembered.source.age(), True
@@ -151,20 +152,19 @@ class Walk:
         for check in self._policy.checks:
             try:
                 verdict: object = check(identity)
-            except TokenRejected as rejection:
-                if hasattr(rejection, "code"):  # TokenRejected itself has none
+            except AuthenticationError as rejection:
+                if hasattr(rejection, "code"):  # the bases of the tree have none
                     raise
                 raise ClientNotAllowed(rejection.reason, claim="check") from rejection
             if verdict is not None:  # False must not pass for a refusal
                 reason = "a check of the policy returned something; it must raise to refuse, and return None"
                 raise ClientNotAllowed(reason, claim="check")
 
-    def _remember(self, pending: Pending, key: Key, identity: Identity) -> None:
+    def _remember(self, pending: Pending, key: Key, kept: Identity) -> None:
         compact, source = pending.compact, pending.source
         self._opener.remember_header(compact)
         if self._memory.is_on:
             opens, closes = window(pending.route.issuer, compact.claims)
-            kept = identity.with_claims(NO_CLAIMS)
             entry = Remembered(source, compact.header, key, opens, closes, compact.claims_json, kept, source.cloud_instance_name)
             self._memory.remember(pending.digest, entry)
 

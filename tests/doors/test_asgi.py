@@ -69,11 +69,13 @@ def test_the_lifespan_fetches_keys_before_the_first_request(doors: Any, run: Any
 def test_an_app_starts_while_the_issuer_is_down(doors: Any, run: Any, make: Any) -> None:
     doors.issuer.fail("reset")
 
-    async def start_and_stop() -> int:
+    async def start_and_stop() -> None:
         async with Server(make(doors, warm_up=0.05)).running():
-            return len(doors.issuer.requests)
+            with anyio.fail_after(10):
+                while not doors.issuer.requests:  # noqa: ASYNC110  # a server in another thread
+                    await anyio.sleep(0.01)
 
-    assert run(start_and_stop) >= 1
+    run(start_and_stop)
 
 
 def test_the_servers_state_is_not_changed_by_a_request(doors: Any) -> None:
@@ -129,7 +131,7 @@ def test_a_token_that_expires_between_two_requests_is_refused(doors: Any, wall: 
 
 
 @pytest.mark.parametrize("kind", ["webtransport", "http2", "HTTP", "", None])
-@pytest.mark.parametrize("options", [{}, {"optional": True, "exempt": ["/*"]}], ids=["", "with every door open"])
+@pytest.mark.parametrize("options", [{}, {"optional": True, "exempt": [lambda scope: True]}], ids=["", "with every door open"])
 def test_a_connection_of_an_unknown_kind_is_refused_by_name(doors: Any, kind: Any, options: Any) -> None:
     """Nobody knows where such a scope would carry a token, so that the app is not asked."""
     called: list[Any] = []

@@ -75,10 +75,9 @@ def test_with_a_root_path_of_the_server_paths_begin_behind_it(doors: Any, root: 
 
 
 @pytest.mark.parametrize("kind", ["asgi on asyncio", "wsgi", "django under asgi"])
-@pytest.mark.parametrize("rules", [["/"], ["/*"], ["/", "/*"]], ids=str)
-def test_the_mount_point_without_a_slash_is_guarded(doors: Any, kind: str, rules: list[str]) -> None:
+def test_the_mount_point_without_a_slash_is_guarded(doors: Any, kind: str) -> None:
     """Frameworks differ in what they make of it, so that no rule may speak of it."""
-    guarded = doors.open(kind, exempt=rules)
+    guarded = doors.open(kind, exempt=["/"])
     assert guarded.ask(path="/", root="/api").status == 200
     assert guarded.ask(path="", root="/api").status == 401
 

@@ -127,18 +127,28 @@ def test_optional_does_not_open_the_door_when_the_issuer_is_down(doors: Any, mid
 
 
 def test_a_preflight_passes_and_carries_no_identity(doors: Any, middleware: str) -> None:
-    reply = doors.open(middleware).ask(method="OPTIONS", headers=PREFLIGHT)
+    guarded = doors.open(middleware, allow_preflight=True)
+    reply = guarded.ask(method="OPTIONS", headers=PREFLIGHT)
     assert reply.status == 200
     assert reply.seen == {"identity": None, "claims": None}
+    assert guarded.ask(b"Bearer garbage", method="OPTIONS", headers=PREFLIGHT).status == 401, "a bad token never passes"
+
+
+def test_a_preflight_reaches_no_app_that_did_not_ask_for_it(doors: Any, middleware: str) -> None:
+    guarded = doors.open(middleware)
+    assert guarded.ask(method="OPTIONS", headers=PREFLIGHT).status == 401
+    (event,) = guarded.events
+    assert event["code"] == "missing_token"
+    assert "CORS" in event["hint"]
 
 
 @pytest.mark.parametrize(
     ("method", "headers", "options"),
     [
-        pytest.param("OPTIONS", [], {}, id="a plain OPTIONS"),
-        pytest.param("OPTIONS", PREFLIGHT[:1], {}, id="OPTIONS with an origin only"),
-        pytest.param("OPTIONS", PREFLIGHT[1:], {}, id="OPTIONS without an origin"),
-        pytest.param("GET", PREFLIGHT, {}, id="GET with a preflight's headers"),
+        pytest.param("OPTIONS", [], {"allow_preflight": True}, id="a plain OPTIONS"),
+        pytest.param("OPTIONS", PREFLIGHT[:1], {"allow_preflight": True}, id="OPTIONS with an origin only"),
+        pytest.param("OPTIONS", PREFLIGHT[1:], {"allow_preflight": True}, id="OPTIONS without an origin"),
+        pytest.param("GET", PREFLIGHT, {"allow_preflight": True}, id="GET with a preflight's headers"),
         pytest.param("OPTIONS", PREFLIGHT, {"allow_preflight": False}, id="preflights not allowed"),
     ],
 )

@@ -172,7 +172,7 @@ class ThreadWorld:
     kind: Literal["threads"] = "threads"
     crowd: int = 50
     most_waiting: int = threads.MAX_WAITING
-    most_waiting_beside_keys: int = threads.MAX_WAITING_BESIDE_KEYS
+    most_waiting_beside_keys: int = threads.MAX_PATIENT
 
     def driver(self, *sources: KeySource) -> threads.ThreadDriver:
         return threads.ThreadDriver(sources, self.issuer.fetch)

@@ -338,6 +338,9 @@ def endless(connection: Connection) -> None:
         connection.send(b" " * (MIB // 16))
 
 
+EMPTY_GZIP = gzip.compress(b"")
+
+
 @pytest.mark.parametrize(
     "handler",
     [
@@ -352,6 +355,14 @@ def endless(connection: Connection) -> None:
         pytest.param(
             lambda connection: connection.answer(gzip.compress(b" " * (MAX_BODY_BYTES + 1)), "Content-Encoding: gzip"),
             id="a byte too many once decoded",
+        ),
+        pytest.param(
+            lambda connection: connection.send(
+                b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
+                + gzip.compress(b"{}")
+                + EMPTY_GZIP * (2 * MIB // len(EMPTY_GZIP))
+            ),
+            id="two MiB that decode to nothing",
         ),
     ],
 )

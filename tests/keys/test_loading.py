@@ -31,10 +31,15 @@ def reply(document: object = None, *, status: int = 200, body: bytes | None = No
 
 
 def run(
-    replies: list[FetchResponse], location: Remote = FIXED, known: Discovered | None = None, mono: float = 0.0
+    replies: list[FetchResponse],
+    location: Remote = FIXED,
+    known: Discovered | None = None,
+    mono: float = 0.0,
+    *,
+    no_cache: bool = False,
 ) -> tuple[list[str], Loaded]:
     """The URLs asked for, and the result; every reply is used."""
-    loading = load(location, known, mono=mono, timeout=10.0, no_cache=False)
+    loading = load(location, known, mono=mono, timeout=10.0, no_cache=no_cache)
     urls, answers = [next(loading).url], iter(replies)
     while True:
         try:
@@ -75,11 +80,23 @@ def test_discovery_is_asked_first_and_names_the_keys(jwks: dict[str, object]) ->
 
 
 def test_discovery_is_remembered_for_a_day(jwks: dict[str, object]) -> None:
-    urls, loaded = run([reply(jwks)], DISCOVERY, DISCOVERED, mono=METADATA_INTERVAL - 1)
+    urls, loaded = run([reply(jwks)], DISCOVERY, DISCOVERED, mono=86399.0)
     assert urls == [KEYS]
     assert loaded.discovered == DISCOVERED
-    urls, _ = run([reply(METADATA), reply(jwks)], DISCOVERY, DISCOVERED, mono=METADATA_INTERVAL)
+    urls, _ = run([reply(METADATA), reply(jwks)], DISCOVERY, DISCOVERED, mono=86400.0)
     assert urls == [CONFIGURATION, KEYS]
+
+
+def test_where_keys_may_have_moved_discovery_is_remembered_for_five_minutes(jwks: dict[str, object]) -> None:
+    """An unknown key, or an operator, asks: the old address may still answer, with the old keys."""
+    urls, _ = run([reply(jwks)], DISCOVERY, DISCOVERED, mono=299.0, no_cache=True)
+    assert urls == [KEYS]
+    urls, _ = run([reply(METADATA), reply(jwks)], DISCOVERY, DISCOVERED, mono=300.0, no_cache=True)
+    assert urls == [CONFIGURATION, KEYS]
+
+
+def test_a_document_of_very_many_small_parts_is_refused_before_it_is_parsed() -> None:
+    assert failure(reply(body=b'{"keys":[' + b"{}," * 300_000 + b"{}]}")).kind == "not_json"
 
 
 @pytest.mark.parametrize("trouble", [reply(status=503), FetchFailed("dns")], ids=["an error answer", "no answer"])

@@ -38,7 +38,7 @@ def test_the_cloud_is_read_where_it_is_given() -> None:
     ],
 )
 def test_the_document_must_be_of_the_issuer_that_the_policy_names(issuer: object) -> None:
-    with pytest.raises(ValueError, match=r"^the issuer is not the one the policy names$"):
+    with pytest.raises(ValueError, match=r"^the issuer is not the one the policy names, but "):
         read({"issuer": issuer})
 
 

@@ -234,7 +234,7 @@ def test_a_key_of_another_cloud_in_the_common_set_does_not_serve(desk: Any) -> N
 
 databricks: Any = entra.databricks  # wrong types are the point of some rows
 api: Any = entra.api
-GUID = "it is not a GUID"
+GUID = "is not a GUID"
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import pytest
 
 from tokenward import AuthenticationError, Identity, Issuer, Policy
 from tokenward.keys.keyset import read_keyset
-from tokenward.keys.loading import Loaded
+from tokenward.keys.loading import Discovered, Loaded
 from tokenward.keys.location import JwksUri
+from tokenward.keys.metadata import Metadata
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.source import KeySource, Source, StaticSource
 from tokenward.memory import MAX_REMEMBERED, MAX_REMEMBERED_BYTES, MAX_WEIGHT, Memory, Remembered, digest_of
@@ -267,6 +268,22 @@ def test_a_token_remembered_twice_counts_once(desk: Any) -> None:
             conclude(place.walk, pending)
             conclude(place.walk, pending)
     assert len(place.memory) == 1
+
+
+def test_a_token_is_verified_again_when_its_issuer_names_another_cloud(desk: Any) -> None:
+    def in_cloud(name: str) -> None:
+        found = Discovered(Metadata(desk.issuer, "https://idp.example/keys", name), place.now)
+        lease = place.source.force()
+        assert lease is not None
+        place.source.finish(lease, Loaded(read_keyset(desk.jwks()), None, found))
+
+    place = Place(desk)
+    place.now += 60
+    in_cloud("one.example")
+    assert [place.visit(desk.token()), place.visit(desk.token())] == ["verified", "remembered"]
+    place.now += 60
+    in_cloud("another.example")
+    assert place.visit(desk.token()) == "verified"
 
 
 def test_size_nought_remembers_nothing(desk: Any) -> None:

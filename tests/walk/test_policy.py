@@ -168,11 +168,11 @@ def test_an_issuer_name_that_cannot_be_trusted_is_refused(desk: Any, issuer: Any
         pytest.param([], "it is empty", "<tenant id>", id="none"),
         pytest.param(TENANT, "it is not a list", "<tenant id>", id="a tenant for a list"),
         pytest.param("all", "it is not a list", "<tenant id>", id="another word for any"),
-        pytest.param(["contoso.onmicrosoft.com"], "it is not a GUID", "Directory (tenant) ID", id="a domain name"),
-        pytest.param(["common"], "it is not a GUID", "Directory (tenant) ID", id="common"),
-        pytest.param([TENANT, "any"], "it is not a GUID", "Directory (tenant) ID", id="any among others"),
+        pytest.param(["contoso.onmicrosoft.com"], "is not a GUID", "Directory (tenant) ID", id="a domain name"),
+        pytest.param(["common"], "is not a GUID", "Directory (tenant) ID", id="common"),
+        pytest.param([TENANT, "any"], "is not a GUID", "Directory (tenant) ID", id="any among others"),
         pytest.param([TENANT + "\n"], PLAIN, "<tenant id>", id="a line break"),
-        pytest.param(["*"], "it is not a GUID", "Directory (tenant) ID", id="a star"),
+        pytest.param(["*"], "is not a GUID", "Directory (tenant) ID", id="a star"),
     ],
 )
 def test_tenants_are_ids_or_the_word_any(desk: Any, tenants: Any, problem: str, fix: str) -> None:

@@ -184,6 +184,17 @@ def test_a_key_of_the_right_kid_and_another_type_does_not_serve(desk: Any) -> No
     assert (rejection.code, rejection.reason) == ("unknown_key", "no key with this kid fits the algorithm")
 
 
+def test_an_ecdsa_signature_without_its_leading_zeros_is_refused(desk: Any) -> None:
+    """Of P-521 every fourth signature has a zero byte in front of both halves."""
+    verifier = open_to(desk, "ES512", "p521")
+    raw, signed = b"\1", ""
+    while raw[0] or raw[66]:
+        signed, _, text = desk.token(algorithm="ES512", signer="p521").rpartition(".")
+        raw = base64.urlsafe_b64decode(text + "==")
+    assert desk.verdict(verifier, f"{signed}.{desk.b64(raw)}") == "accepted"
+    assert desk.verdict(verifier, f"{signed}.{desk.b64(raw[1:66] + raw[67:])}") == "signature_invalid"
+
+
 @pytest.mark.parametrize(("algorithm", "signer"), [("ES256", "p384"), ("ES384", "p256"), ("ES512", "p384")])
 def test_a_key_of_another_curve_does_not_serve(desk: Any, algorithm: str, signer: str) -> None:
     document = desk.jwks("p256", "p384", "p521")

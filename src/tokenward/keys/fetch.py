@@ -17,6 +17,7 @@ from typing import Self, TypedDict
 
 import httpx
 
+from tokenward.errors import PolicyError
 from tokenward.keys.address import is_loopback_url
 from tokenward.keys.body import BoundedBody
 from tokenward.keys.port import FailureKind, FetchFailed, FetchRequest, FetchResponse
@@ -24,7 +25,7 @@ from tokenward.keys.port import FailureKind, FetchFailed, FetchRequest, FetchRes
 CONNECT_TIMEOUT = 2.0
 """Seconds. Half a second has failed real users; longer helps only black holes."""
 READ_TIMEOUT = 3.0
-"""Seconds between two pieces of an answer; the total is the request's own."""
+"""Seconds between two pieces of a document; the total is the request's own. What is posted may take its time to be answered."""
 
 
 class HttpxFetch:
@@ -92,7 +93,11 @@ class AsyncHttpxFetch:
 @functools.cache
 def _default_tls(trust_env: bool) -> ssl.SSLContext:
     """Built once in a process, at construction and never on a running loop: it reads every CA certificate."""
-    return httpx.create_ssl_context(trust_env=trust_env)
+    try:
+        return httpx.create_ssl_context(trust_env=trust_env)
+    except OSError as exc:
+        problem = f"the CA certificates cannot be read ({type(exc).__name__})"
+        raise PolicyError("fetch", problem, "Correct SSL_CERT_FILE or SSL_CERT_DIR, or pass HttpxFetch(tls=...).") from exc
 
 
 class _Options(TypedDict):
@@ -104,7 +109,7 @@ class _Options(TypedDict):
 
 
 def _options(request: FetchRequest, tls: ssl.SSLContext, trust_env: bool) -> _Options:
-    read = min(READ_TIMEOUT, request.timeout)
+    read = min(READ_TIMEOUT, request.timeout) if request.method == "GET" else request.timeout
     return {
         "verify": tls,
         "headers": request.headers | {"Connection": "close", "User-Agent": "tokenward"},

@@ -64,7 +64,7 @@ class Key:
         return isinstance(other, Key) and self._said() == other._said()
 
     def __hash__(self) -> int:
-        return hash(self.fingerprint)
+        return hash((self.kid, self.fingerprint))
 
     def _said(self) -> tuple[object, ...]:
         return (self.kid, self.kty, self.curve, self.alg, self.issuer, self.cloud_instance_name, self.fingerprint)

@@ -19,6 +19,11 @@ from tokenward.token.strict import parse_unique_object
 
 METADATA_INTERVAL = 86400.0
 """Seconds between looks at the discovery document, so that the steady state is one GET an hour."""
+METADATA_INTERVAL_IN_DOUBT = 300.0
+"""Seconds for a fetch that an unknown key or an operator asks for: the keys may have moved, and the old address still answer."""
+FREE_PARTS = 4096
+BYTES_PER_PART = 16
+"""How many brackets and commas a document may have: an RSA key has 12 in 400 bytes, and a megabyte of them would hold up a loop."""
 JWKS_FAILURES_BEFORE_REDISCOVERY = 3
 MAX_RETRY_AFTER = 86400.0
 """Longer wishes are cut here; the state machine cuts them further, to its backoff limits."""
@@ -54,7 +59,7 @@ Loading = Generator[FetchRequest, FetchResponse, Loaded]
 def load(location: Remote, known: Discovered | None, *, mono: float, timeout: float, no_cache: bool) -> Loading:
     """Fetch the discovery document where it is due, then the JWKS. Raises FetchFailed."""
     discovered = known
-    if isinstance(location, Discovery) and not _still_good(known, mono):
+    if isinstance(location, Discovery) and not _still_good(known, mono, in_doubt=no_cache):
         discovered = yield from _rediscover(location, known, mono, timeout, no_cache)
     url = discovered.metadata.jwks_uri if discovered else location.url
     response = yield FetchRequest(url, timeout, no_cache)
@@ -81,8 +86,8 @@ def after_failure(known: Discovered | None, failure: FetchFailed) -> Discovered 
     return Discovered(known.metadata, known.read_at, failures) if failures < JWKS_FAILURES_BEFORE_REDISCOVERY else None
 
 
-def _still_good(known: Discovered | None, mono: float) -> bool:
-    return known is not None and mono < known.read_at + METADATA_INTERVAL
+def _still_good(known: Discovered | None, mono: float, *, in_doubt: bool) -> bool:
+    return known is not None and mono < known.read_at + (METADATA_INTERVAL_IN_DOUBT if in_doubt else METADATA_INTERVAL)
 
 
 def _rediscover(
@@ -122,7 +127,7 @@ def _object(response: FetchResponse) -> dict[str, object]:
     if response.headers.get("content-type", "").lower().startswith("text/html"):
         raise FetchFailed("not_json", "an HTML page; a proxy or login page may answer in the issuer's place")
     try:
-        return parse_unique_object(response.body, most=None)  # a set of 1,000 keys has 12,000
+        return parse_unique_object(response.body, most=FREE_PARTS + len(response.body) // BYTES_PER_PART)
     except ValueError as exc:
         raise FetchFailed("not_json", f"the body is {exc}") from None
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from tokenward.keys.address import require_safe_url
 
+MAX_ISSUER_CHARS = 200
+"""Of a foreign issuer in a message; real ones are shorter."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
@@ -27,7 +30,8 @@ def read_metadata(document: Mapping[str, object], *, issuers: Collection[str], l
     """
     issuer, jwks_uri = document.get("issuer"), document.get("jwks_uri")
     if not isinstance(issuer, str) or issuer not in issuers:
-        raise ValueError("the issuer is not the one the policy names")
+        named = repr(issuer[:MAX_ISSUER_CHARS]) if isinstance(issuer, str) else "no text"
+        raise ValueError(f"the issuer is not the one the policy names, but {named}")
     if not isinstance(jwks_uri, str):
         raise ValueError("jwks_uri is missing")
     require_safe_url(jwks_uri, loopback=loopback)

@@ -15,11 +15,14 @@ from tokenward.keys.loading import Loaded, Loading, advance
 from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, as_failure, checked
 from tokenward.keys.source import KeySource
 
-MAX_WAITING = 8
-"""Threads that wait for one source while it has no usable keys, and so could answer nobody who needs them anyway."""
-MAX_WAITING_BESIDE_KEYS = 2
-"""The same while it has some: a kid that is not among them is mostly junk, and a WSGI pool may be four threads. Two, because
-after a rotation more than one request has the new kid; whoever finds them waiting is told to come back in a second."""
+MAX_WAITING = 16
+"""Threads that wait for one source; whoever finds them waiting is told to come back in a second."""
+MAX_PATIENT = 2
+"""Of these, how many wait for the whole of a slow fetch while there are usable keys: a WSGI pool may be four threads, and a kid
+that is not among the keys is mostly junk."""
+SHORT_WAIT = 1.0
+"""Seconds from the start of the fetch that the others wait then. After a rotation many requests have the new kid, and an issuer
+that is well answers in a tenth of it; of one that is not, a known caller must not feel more."""
 
 
 class ThreadDriver:
@@ -62,11 +65,20 @@ class ThreadDriver:
 
     def _waited(self, source: KeySource, kid: str | None, wait: Wait) -> Answer:
         woken = threading.Event()
-        if not source.wait_for(wait.lease, woken.set, MAX_WAITING_BESIDE_KEYS if source.ready else MAX_WAITING):
+        until = self._waits_until(source, wait, woken)
+        if until is None:
             return Unavailable(source.rhythm.min_gap)
-        woken.wait(source.seconds_until(wait.until))
+        woken.wait(source.seconds_until(until))
         source.stop_waiting(woken.set)
         return source.decide_finally(kid)
+
+    def _waits_until(self, source: KeySource, wait: Wait, woken: threading.Event) -> float | None:
+        """Take a place among those who wait for the fetch, and say until when; None if there is no place."""
+        if source.wait_for(wait.lease, woken.set, MAX_PATIENT if source.ready else MAX_WAITING):
+            return wait.until
+        until = min(wait.until, wait.lease.start + SHORT_WAIT)
+        crowded = not source.ready or not source.seconds_until(until)
+        return None if crowded or not source.wait_for(wait.lease, woken.set, MAX_WAITING) else until
 
     def _run(self, errands: Sequence[Errand], timeout: float) -> bool:
         begin = time.monotonic()

@@ -47,7 +47,7 @@ class BearerMiddleware:
         exempt: Exempt = (),
         optional: bool = False,
         realm: str | None = None,
-        allow_preflight: bool = True,
+        allow_preflight: bool = False,
         warm_up: float = WARM_UP_TIMEOUT,
         diagnostics: Diagnostics | None = None,
     ) -> None:
@@ -132,8 +132,8 @@ def _path(scope: Scope) -> str:
 def _is_preflight(scope: Scope) -> bool:
     if scope["type"] != "http" or scope["method"] != "OPTIONS":
         return False
-    names = {name for name, _ in scope["headers"]}
-    return b"origin" in names and b"access-control-request-method" in names
+    names = {name.lower() for name, _ in scope["headers"]}
+    return {b"origin", b"access-control-request-method"} <= names and b"authorization" not in names
 
 
 def _with_identity(scope: Scope, identity: Identity | None) -> Scope:

@@ -47,7 +47,7 @@ class BearerMiddleware:
             "EXEMPT": ["/health", "/public/*"],      # this and the rest may be left out: they are the options of Door
             "OPTIONAL": False,
             "REALM": None,
-            "ALLOW_PREFLIGHT": True,
+            "ALLOW_PREFLIGHT": False,
             "DIAGNOSTICS": None,
         }
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, TypeVar
 
+from tokenward import validation
 from tokenward.challenge import Answer, answer, require_realm
 from tokenward.diagnostics import Diagnostics
 from tokenward.errors import AuthenticationError, MissingToken, PolicyError
 from tokenward.identity import Identity
 from tokenward.policy import Policy
-from tokenward.validation import boolean, is_async
 from tokenward.verifier import AsyncVerifier, Verifier
 
 Predicate: TypeAlias = Callable[[Any], bool]
@@ -26,7 +26,8 @@ class Door:
                      the app is mounted. A token on such a path is not looked at
     optional         let requests without a token pass, with identity None; a bad token is refused all the same
     realm            the realm of the challenge (RFC 9110 section 11.5)
-    allow_preflight  let CORS preflights pass, which never carry credentials (Fetch standard, section 3.2.2)
+    allow_preflight  let CORS preflights reach the app, with identity None: only for an app that answers them itself. They never
+                     carry credentials (Fetch standard, section 3.2.2), and CORS middleware in front needs nothing of this
     diagnostics      where rejections are reported
 
     What code of your own raises (a function in `exempt`, a check of the policy, `kind_of`) is no verdict on the caller: unless
@@ -41,7 +42,7 @@ class Door:
         exempt: Exempt = (),
         optional: bool = False,
         realm: str | None = None,
-        allow_preflight: bool = True,
+        allow_preflight: bool = False,
         diagnostics: Diagnostics | None = None,
     ) -> None:
         rules = _rules(exempt)
@@ -49,9 +50,9 @@ class Door:
         self._prefixes = tuple(rule[:-1] for rule in rules if isinstance(rule, str) and rule.endswith("/*"))
         self._has_rules = bool(rules)
         self._predicates = tuple(rule for rule in rules if not isinstance(rule, str))
-        self._optional = boolean("optional", optional)
+        self._optional = validation.boolean("optional", optional)
         self._realm = require_realm(realm)
-        self._allow_preflight = boolean("allow_preflight", allow_preflight)
+        self._allow_preflight = validation.boolean("allow_preflight", allow_preflight)
         self._diagnostics = Diagnostics() if diagnostics is None else _require_diagnostics(diagnostics)
 
     def needs_token(self, path: str, request: object, *, preflight: bool) -> bool:
@@ -76,6 +77,8 @@ class Door:
 
     def refuse(self, error: AuthenticationError, *, method: str, path: str, caller: Identity | None = None) -> Answer:
         """Report the rejection, and say what to answer. `caller` is who was let in, where the guarded app itself refuses."""
+        if method == "OPTIONS" and isinstance(error, MissingToken):
+            error.claim = "preflight"  # as it probably is, and then the hint is another
         if caller is not None:
             error.signature_held = True
             error.issuer, error.client = error.issuer or caller.issuer, error.client or caller.client_id
@@ -116,17 +119,21 @@ def _require_diagnostics(value: object) -> Diagnostics:
 
 
 def _rules(exempt: object) -> tuple[str | Predicate, ...]:
-    if isinstance(exempt, (str, Mapping)) or not isinstance(exempt, Iterable):
+    if isinstance(exempt, str):
         raise PolicyError("exempt", "it is not a list", "Write a list such as ['/health', '/public/*'].")
-    rules = tuple(exempt)
-    for rule in rules:
-        if is_async(rule):
-            raise PolicyError("exempt", "a function is async, and what it returns would count as true", "Write a plain function.")
-        if not callable(rule) and not (isinstance(rule, str) and rule.startswith("/") and "*" not in rule.removesuffix("/*")):
-            problem = "it holds something that is neither a path, nor a path ending in /*, nor a function"
-            fix = "Write paths like '/health', prefixes like '/public/*', or functions of the request."
-            raise PolicyError("exempt", problem, fix)
-    return rules
+    return tuple(_rule(item) for item in validation.items("exempt", exempt, "['/health', '/public/*']", empty=True))
+
+
+def _rule(rule: object) -> str | Predicate:
+    if not isinstance(rule, str):
+        return validation.function("exempt", rule, "the scope, environ or HttpRequest, and returns True or False")
+    path = rule.removesuffix("*") if rule.endswith("/*") else rule
+    if not path.startswith("/") or set(path) & set("*?#%\\") or not _is_plain(path):
+        problem = f"{rule!r} is no path that a request can have: decoded, without a query, an asterisk or dotted parts"
+        raise PolicyError("exempt", problem, "Write paths like '/health', and prefixes like '/public/*'.")
+    if rule == "/*":
+        raise PolicyError("exempt", "'/*' is every path, so nothing would be guarded", "List the paths that need no token.")
+    return rule
 
 
 def _is_plain(path: str) -> bool:

@@ -49,7 +49,7 @@ class BearerMiddleware:
         exempt: Exempt = (),
         optional: bool = False,
         realm: str | None = None,
-        allow_preflight: bool = True,
+        allow_preflight: bool = False,
         diagnostics: Diagnostics | None = None,
     ) -> None:
         require_app("application", application)
@@ -95,8 +95,9 @@ def authorization_values(environ: Mapping[str, Any]) -> list[str]:
 
 
 def is_preflight(environ: Mapping[str, Any]) -> bool:
-    """Whether a browser asks what it may send (Fetch standard, section 3.2.2)."""
-    return environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+    """Whether a browser asks what it may send (Fetch standard, section 3.2.2); it sends no credentials then."""
+    asked = {"HTTP_ORIGIN", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"} <= environ.keys()
+    return asked and environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_AUTHORIZATION" not in environ
 
 
 def _text(path: str) -> str:

@@ -22,8 +22,8 @@ def bearer_token(values: Sequence[str | bytes]) -> bytes:
 
     Raises MissingToken, MultipleTokens or InvalidAuthorization.
     """
-    if isinstance(values, (str, bytes)):
-        values = [values]
+    if not isinstance(values, (list, tuple)):
+        values = [values] if isinstance(values, (str, bytes)) else _listed(values)
     if len(values) != 1:
         raise MultipleTokens("more than one Authorization value") if values else MissingToken("no Authorization header")
     value = values[0] if isinstance(values[0], bytes) else _encoded(values[0])
@@ -45,12 +45,18 @@ def require_b64token(token: bytes) -> None:
         raise InvalidAuthorization("the token has characters that RFC 6750 does not allow")
 
 
+def _listed(values: object) -> Sequence[str | bytes]:
+    if not isinstance(values, Sequence):
+        raise InvalidAuthorization("what was given is no list of values")
+    return values
+
+
 def _encoded(value: str) -> bytes:
     """WSGI and some ASGI callers hold header bytes as latin-1 text (PEP 3333)."""
     try:
         return value.encode("latin-1")
-    except UnicodeEncodeError:
-        raise InvalidAuthorization("the header holds characters outside latin-1") from None
+    except (UnicodeEncodeError, AttributeError):
+        raise InvalidAuthorization("the header is no text, or holds characters outside latin-1") from None
 
 
 def _not_bearer(value: bytes) -> MissingToken | MultipleTokens | InvalidAuthorization:
@@ -61,4 +67,4 @@ def _not_bearer(value: bytes) -> MissingToken | MultipleTokens | InvalidAuthoriz
         return MultipleTokens("several credentials joined with commas")
     if head.startswith(b"bearer") and not head[6:7].isalnum():
         return InvalidAuthorization("no space follows the scheme")
-    return MissingToken("the scheme is not Bearer")
+    return MissingToken("the scheme is not Bearer", claim="scheme")

@@ -116,5 +116,5 @@ def _text(members: dict[str, object], name: str) -> str:
 
 def _kid(value: object) -> str:
     if type(value) is not str or not 1 <= len(value) <= MAX_KID_CHARS:
-        raise MalformedToken(f"the header's kid is not a string of 1 to {MAX_KID_CHARS} characters")
+        raise MalformedToken(f"the header's kid is not a string of 1 to {MAX_KID_CHARS} characters", claim="kid")
     return value

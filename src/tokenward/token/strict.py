@@ -6,6 +6,7 @@ msgspec does the byte work, because a token is mostly base64 and JSON: it decode
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -13,6 +14,11 @@ import msgspec
 MAX_DEPTH = 64
 """Levels of nesting; tokens and key sets have two to four. Without a limit of our own the caller's stack would decide."""
 
+FEW_PARTS = 256
+_EXTREME_NUMBER = re.compile(rb"[,:\[]\s*-?[0-9][0-9.]*[eE][+-]?[0-9]{3}")
+"""A number beyond 1e99 or below 1e-99: the slowest to read, and in no token at all; a document of many parts may hold none."""
+_LONG_NUMBER = re.compile(rb"[0-9]{256}")
+"""Python takes a tenth of a millisecond for thousands of digits; the texts that are looked into for duplicates hold none."""
 _PADDING = ("", "", "==", "=")
 _LAST = ("", "", "AQgw", "AEIMQUYcgkosw048")
 """By length modulo 4, what the last character may be: the spare bits are zero (RFC 4648 section 3.5)."""
@@ -50,10 +56,12 @@ def parse_object(document: bytes, *, most: int | None = None) -> dict[str, objec
     """Parse one JSON object; of members with the same name the last counts (RFC 7519 section 4).
 
     NaN, Infinity, numbers too large for a double, lone surrogates, a byte order mark, invalid UTF-8, nesting beyond
-    MAX_DEPTH and more than `most` opening brackets and commas raise ValueError, whose message holds nothing of the document.
+    MAX_DEPTH, more than `most` opening brackets and commas, and extreme numbers among many others raise ValueError, whose
+    message holds nothing of the document.
     """
     brackets = document.count(b"{") + document.count(b"[")
-    if most is not None and brackets + document.count(b",") > most:
+    parts = brackets + document.count(b",")
+    if (most is not None and parts > most) or (parts > FEW_PARTS and _EXTREME_NUMBER.search(document)):
         raise ValueError("made of too many parts")
     try:
         value = _decode_json(document)
@@ -104,6 +112,8 @@ def _written_back_the_same(value: dict[str, object], document: bytes) -> bool:
 
 
 def _refuse_duplicates(document: bytes) -> None:
+    if _LONG_NUMBER.search(document):
+        raise ValueError("a number has too many digits")
     try:
         json.loads(document, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
