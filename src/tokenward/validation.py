@@ -10,12 +10,14 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 from tokenward.errors import PolicyError
 from tokenward.keys.address import require_safe_url
 
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+C = TypeVar("C", bound=Callable[..., object])
 
 
 # -- texts -------------------------------------------------------------------------------------------------------------
@@ -53,6 +55,14 @@ def clock(field: str, value: object) -> Callable[[], float]:
     if isinstance(now, bool) or not isinstance(now, (int, float)):
         raise PolicyError(field, "it does not give a number", fix)
     return given
+
+
+def fetch(value: C, *, async_one: bool) -> C:
+    """A fetch of the kind that fits; one of the other kind would fail only when it is used, and look like an outage."""
+    if not callable(value) or is_async(value) != async_one:
+        kind = "an async function" if async_one else "a plain function"
+        raise PolicyError("fetch", f"it is not {kind}", "Pass an AsyncFetch to what is async, and a Fetch to its twin.")
+    return value
 
 
 def address(field: str, value: object) -> str:

@@ -6,9 +6,8 @@ They differ only where the walk can pause, at the keys; every other step is `Wal
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
 from tokenward import validation
 from tokenward.errors import MalformedToken, PolicyError, TokenRejected, TokenTooLarge
@@ -99,7 +98,7 @@ class Verifier(_Verifier):
         observer: Observer | None = log_key_event,
     ) -> None:
         super().__init__(policy, clock=clock, monotonic=monotonic, rhythm=rhythm, remember=remember, observer=observer)
-        self._driver = ThreadDriver(self._remote, HttpxFetch() if fetch is None else _fitting(fetch, is_async=False))
+        self._driver = ThreadDriver(self._remote, HttpxFetch() if fetch is None else validation.fetch(fetch, async_one=False))
 
     def authenticate(self, values: Sequence[str | bytes]) -> Identity:
         """The identity behind the raw Authorization values of one request (none, one, or by mistake several).
@@ -163,7 +162,7 @@ class AsyncVerifier(_Verifier):
         observer: Observer | None = log_key_event,
     ) -> None:
         super().__init__(policy, clock=clock, monotonic=monotonic, rhythm=rhythm, remember=remember, observer=observer)
-        self._driver = AsyncDriver(self._remote, AsyncHttpxFetch() if fetch is None else _fitting(fetch, is_async=True))
+        self._driver = AsyncDriver(self._remote, AsyncHttpxFetch() if fetch is None else validation.fetch(fetch, async_one=True))
 
     async def authenticate(self, values: Sequence[str | bytes]) -> Identity:
         """As Verifier.authenticate."""
@@ -212,17 +211,6 @@ class AsyncVerifier(_Verifier):
 
 def _seconds(timeout: float) -> float:
     return validation.seconds("timeout", timeout, most=3600)
-
-
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def _fitting(fetch: F, *, is_async: bool) -> F:
-    """A fetch of the wrong kind would fail only at the first token, and look like an outage."""
-    if not callable(fetch) or validation.is_async(fetch) != is_async:
-        kind = "an async function" if is_async else "a plain function"
-        raise PolicyError("fetch", f"it is not {kind}", "Pass an AsyncFetch to AsyncVerifier, and a Fetch to Verifier.")
-    return fetch
 
 
 def _as_bytes(token: str | bytes) -> bytes:

@@ -23,7 +23,7 @@ METADATA_INTERVAL_IN_DOUBT = 300.0
 """Seconds for a fetch that an unknown key or an operator asks for: the keys may have moved, and the old address still answer."""
 FREE_PARTS = 4096
 BYTES_PER_PART = 16
-"""How many brackets and commas a document may have: an RSA key has 12 in 400 bytes, and a megabyte of them would hold up a loop."""
+"""How many brackets and commas a document may have: an RSA key has 12 in 400 bytes; a megabyte of them would hold up a loop."""
 JWKS_FAILURES_BEFORE_REDISCOVERY = 3
 MAX_RETRY_AFTER = 86400.0
 """Longer wishes are cut here; the state machine cuts them further, to its backoff limits."""

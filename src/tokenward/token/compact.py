@@ -15,7 +15,7 @@ REMEMBERED_HEADERS = 256
 FREE_PARTS = 256
 BYTES_PER_PART = 10
 """How many brackets and commas claims may have: 256, and one for 10 bytes, so 1,500 in 12 KiB. Group ids take 39 bytes, and each
-of the three parts of Keycloak's roles by client 10; empty lists and numbers take 2 to 7, and 12 KiB of them cost a millisecond."""
+of the three parts of Keycloak's roles by client 10; empty lists and numbers take 2 to 7, and 12 KiB of them a millisecond."""
 
 
 @dataclass(slots=True, repr=False)
