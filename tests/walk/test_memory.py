@@ -270,14 +270,13 @@ def test_a_token_remembered_twice_counts_once(desk: Any) -> None:
     assert len(place.memory) == 1
 
 
-def test_a_token_is_verified_again_when_its_issuer_names_another_cloud(desk: Any) -> None:
+def test_a_token_is_verified_again_when_its_issuer_names_another_cloud(desk: Any, place: Place) -> None:
     def in_cloud(name: str) -> None:
         found = Discovered(Metadata(desk.issuer, "https://idp.example/keys", name), place.now)
         lease = place.source.force()
         assert lease is not None
         place.source.finish(lease, Loaded(read_keyset(desk.jwks()), None, found))
 
-    place = Place(desk)
     place.now += 60
     in_cloud("one.example")
     assert [place.visit(desk.token()), place.visit(desk.token())] == ["verified", "remembered"]
