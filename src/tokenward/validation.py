@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar, cast
 
 from tokenward.errors import PolicyError
 from tokenward.keys.address import require_safe_url
@@ -47,7 +47,7 @@ def clock(field: str, value: object) -> Callable[[], float]:
     fix = f"Pass time.{'monotonic' if field == 'monotonic' else 'time'}."
     if not callable(value) or is_async(value):
         raise PolicyError(field, "it is not a plain function", fix)
-    given: Callable[[], float] = value
+    given = cast("Callable[[], float]", value)
     try:
         now: object = given()
     except Exception as exc:
