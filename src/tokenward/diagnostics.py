@@ -122,7 +122,7 @@ def event_fields(error: AuthenticationError) -> dict[str, object]:
         "code": error.code,
         "status": error.status,
         "reason": shown(error.reason),
-        "hint": error.hint,
+        "hint": shown(error.hint),
         "claim": error.claim,
         "expected": shown(error.expected),
         "seen": shown(error.actual) if error.claim is None or error.claim in SHOWN_CLAIMS else None,

@@ -99,7 +99,8 @@ class AuthenticationError(Exception):
         self.__dict__.update(details)
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.reason}" if self.reason else self.code
+        code = getattr(self, "code", type(self).__name__)
+        return f"{code}: {self.reason}" if self.reason else code
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
@@ -347,6 +348,18 @@ class PolicyError(ValueError):
         self.field = field
         self.problem = problem
         self.fix = fix
+
+
+def with_code(error: AuthenticationError) -> AuthenticationError:
+    """The error, or one with a code where code of the user's own has raised a base of the tree, which has none."""
+    if hasattr(error, "code"):
+        return error
+    if isinstance(error, ServiceUnavailable):
+        return ExchangeUnavailable(error.reason, retry_after=error.retry_after, hint=_OWN_INABILITY)
+    return ClientNotAllowed(error.reason, claim="check")
+
+
+_OWN_INABILITY = "The service's own code says that it cannot answer now; see the reason."
 
 
 def _leaves(cls: type[AuthenticationError]) -> list[type[AuthenticationError]]:

@@ -7,8 +7,15 @@ import re
 GRAPH_AUDIENCES = frozenset({"00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com"})
 """Microsoft Graph, as an app id and as a URI; its tokens cannot be verified by anyone else."""
 
-_V1_ISSUER = re.compile(r"https://sts\.[a-z.]+/[0-9a-f{}-]+(tenantid})?/$")
-_V2_ISSUER = re.compile(r"https://login\.[a-z.]+/[0-9a-f{}-]+(tenantid})?/v2\.0$")
+_ENTRA_ISSUER = re.compile(r"https://([a-z.]+)/([0-9a-f-]{36}|\{tenantid\})(/v2\.0|/)$")
+_HOSTS_OF_VERSIONS = frozenset(
+    {
+        ("sts.windows.net", "login.microsoftonline.com"),
+        ("sts.windows.net", "login.microsoftonline.us"),
+        ("sts.chinacloudapi.cn", "login.partner.microsoftonline.cn"),
+    }
+)
+"""Of each cloud, the host in the issuer of version 1.0 and of 2.0 (learn.microsoft.com/entra/identity-platform/access-tokens)."""
 _ENTRA_AUDIENCE = re.compile(r"api://|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 _HINTS = {
@@ -93,12 +100,19 @@ def _mentions_graph(actual: object) -> bool:
 
 
 def _version_left_out(expected: object, actual: object) -> str | None:
-    """The token's version, if it is one of Entra's and all issuers of the policy are of the other."""
-    issuers = [str(issuer) for issuer in expected] if isinstance(expected, (list, tuple)) else []
-    for version, own, others in (("2.0", _V2_ISSUER, _V1_ISSUER), ("1.0", _V1_ISSUER, _V2_ISSUER)):
-        if own.match(str(actual)[:200]) and issuers and all(others.match(issuer) for issuer in issuers):
-            return version
+    """The token's version, if it is of a tenant and cloud of the policy, whose issuers are all of the other version."""
+    own = _ENTRA_ISSUER.match(str(actual)[:200])
+    listed = [_ENTRA_ISSUER.match(str(issuer)) for issuer in expected] if isinstance(expected, (list, tuple)) else []
+    if own is None or None in listed or any(other is not None and other[3] == own[3] for other in listed):
+        return None
+    if any(other is not None and _same_tenant(own, other) for other in listed):
+        return "2.0" if own[3] == "/v2.0" else "1.0"
     return None
+
+
+def _same_tenant(own: re.Match[str], other: re.Match[str]) -> bool:
+    hosts = (other[1], own[1]) if own[3] == "/v2.0" else (own[1], other[1])
+    return hosts in _HOSTS_OF_VERSIONS and other[2] in (own[2], "{tenantid}")
 
 
 def _is_entra(expected: object) -> bool:

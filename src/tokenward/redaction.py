@@ -61,7 +61,7 @@ def shown(value: object) -> object:
 
 def _shown_text(value: str) -> str:
     """Masking makes a text shorter, so more of it is looked at than is shown."""
-    looked_at = value[: 4 * MAX_TEXT]
+    looked_at = value[: 2 * MAX_TEXT]
     text = _RUN.sub(_masked, looked_at).encode("unicode_escape").decode("ascii")
     return text if len(text) <= MAX_TEXT and looked_at == value else f"{text[:MAX_TEXT]}..."
 
@@ -71,9 +71,13 @@ def _masked(run: re.Match[str]) -> str:
 
 
 def _is_secret(part: str) -> bool:
+    if len(part) < SEGMENT - 3:
+        return False
     if len(part) > IDENTIFIER and not _WORDS_OR_HEXADECIMAL.fullmatch(part):
         return True
-    return bool(_ACCESS_TOKEN.search(part)) or any(_reads_as_text(part[start:]) for start in range(PREFIX))
+    return bool(_ACCESS_TOKEN.search(part)) or any(
+        _reads_as_text(part[start:]) for start in range(min(PREFIX, len(part) - SEGMENT + 4))
+    )
 
 
 def _reads_as_text(part: str) -> bool:

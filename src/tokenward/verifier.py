@@ -191,9 +191,10 @@ class AsyncVerifier(_Verifier):
         Waits at most `warm_up` seconds, and starts without keys if the issuer is down: requests are then answered 503 until
         it is back.
         """
+        seconds = validation.seconds("warm_up", warm_up, most=3600)
         stop = self._driver.start_ticking()
         try:
-            await self._driver.warm_up(warm_up)
+            await self._driver.warm_up(seconds)
             yield self
         finally:
             stop.set()

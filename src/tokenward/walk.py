@@ -13,7 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
-from tokenward.errors import AuthenticationError, ClientNotAllowed, KeysUnavailable, MalformedToken, TokenRejected, TokenTooLarge
+from tokenward.errors import (
+    AuthenticationError,
+    ClientNotAllowed,
+    KeysUnavailable,
+    MalformedToken,
+    TokenRejected,
+    TokenTooLarge,
+    with_code,
+)
 from tokenward.identity import Identity, client_of
 from tokenward.keys.decision import Answer, Unavailable, Unknown, Use
 from tokenward.keys.jwk import Key
@@ -153,9 +161,10 @@ class Walk:
             try:
                 verdict: object = check(identity)
             except AuthenticationError as rejection:
-                if hasattr(rejection, "code"):  # the bases of the tree have none
+                coded = with_code(rejection)
+                if coded is rejection:
                     raise
-                raise ClientNotAllowed(rejection.reason, claim="check") from rejection
+                raise coded from rejection
             if verdict is not None:  # False must not pass for a refusal
                 reason = "a check of the policy returned something; it must raise to refuse, and return None"
                 raise ClientNotAllowed(reason, claim="check")

@@ -239,6 +239,7 @@ class Doors:
     """Opens doors before one issuer. `scope` is what the app's callers need."""
 
     scope = SCOPE
+    events = Events
     ask_asgi = staticmethod(ask_asgi)
     ask_wsgi = staticmethod(ask_wsgi)
     asgi_scope = staticmethod(asgi_scope)

@@ -6,8 +6,11 @@ from typing import Any
 
 import anyio
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from tokenward import errors
+from tokenward.diagnostics import Diagnostics
 from tokenward.middleware import asgi
 
 
@@ -39,7 +42,7 @@ def test_fastapis_routes_are_answered_by_the_handler(doors: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 def test_an_answer_that_has_begun_is_not_begun_again_unseen(doors: Any, kind: str) -> None:
-    """The server is left to say that a second answer is one too many; a websocket's errors come through."""
+    """A second answer would be one too many; and a websocket's errors come through."""
 
     async def begun(scope: Any, receive: Any, send: Any) -> None:
         await receive()
@@ -54,11 +57,57 @@ def test_an_answer_that_has_begun_is_not_begun_again_unseen(doors: Any, kind: st
         return {"type": f"{kind}.connect"}
 
     async def send(message: Any) -> None:
-        if sent and message["type"] == "http.response.start":
-            raise RuntimeError("the answer has begun")
         sent.append(message)
 
-    expected: type[Exception] = RuntimeError if kind == "http" else errors.InsufficientRole
-    with pytest.raises(expected):
+    with pytest.raises(errors.InsufficientRole):
         anyio.run(guarded, scope, receive, send)
     assert len(sent) == 1
+
+
+def test_one_error_raised_for_two_callers_is_reported_with_each(doors: Any) -> None:
+    """An app may keep its errors as constants."""
+    error = errors.InsufficientRole("the same object")
+
+    async def refusing(scope: Any, receive: Any, send: Any) -> None:
+        raise error
+
+    logger = doors.events()
+    guarded = asgi.BearerMiddleware(
+        refusing, policy=doors.policy(), exempt=["/open"], diagnostics=Diagnostics(first=None, logger=logger)
+    )
+    for path, headers in (("/", [("Authorization", doors.bearer())]), ("/open", [])):
+        assert doors.ask_asgi(guarded, doors.asgi_scope("GET", path, headers)).status == 403
+    known, stranger = logger.kept
+    assert (known["signature_held"], stranger["signature_held"]) == (True, False)
+    assert known["client"]
+    assert "client" not in stranger
+
+
+@pytest.mark.parametrize(
+    ("base", "code"),
+    [(errors.TokenRejected, "client_not_allowed"), (errors.ServiceUnavailable, "exchange_unavailable")],
+    ids=["a refusal", "an inability"],
+)
+def test_a_base_of_the_tree_has_a_code_too_once_it_is_raised(doors: Any, base: Any, code: str) -> None:
+    async def refusing(scope: Any, receive: Any, send: Any) -> None:
+        raise base("says the app")
+
+    logger = doors.events()
+    guarded = asgi.BearerMiddleware(refusing, policy=doors.policy(), diagnostics=Diagnostics(first=None, logger=logger))
+    doors.ask_asgi(guarded, doors.asgi_scope("GET", "/", [("Authorization", doors.bearer())]))
+    assert [event["code"] for event in logger.kept] == [code]
+    assert repr(base("x"))
+
+
+def test_an_app_of_starlettes_own_that_is_wrapped_answers_for_itself(doors: Any) -> None:
+    """Its ServerErrorMiddleware answers 500 before anybody outside can; nothing is answered or reported twice."""
+
+    async def refusing(request: Any) -> Any:
+        raise errors.InsufficientRole("operators only")
+
+    logger = doors.events()
+    app = Starlette(routes=[Route("/", refusing)])
+    guarded = asgi.BearerMiddleware(app, policy=doors.policy(), diagnostics=Diagnostics(first=None, logger=logger))
+    with pytest.raises(errors.InsufficientRole):
+        doors.ask_asgi(guarded, doors.asgi_scope("GET", "/", [("Authorization", doors.bearer())]))
+    assert logger.kept == []

@@ -78,6 +78,19 @@ def test_no_hint_repeats_what_a_stranger_wrote(desk: Any) -> None:
         ),
         pytest.param(["https://login.microsoftonline.us/TID/v2.0"], "https://sts.windows.net/TID/", "'1.0'", id="v1 to v2"),
         pytest.param(["https://sts.windows.net/TID/"], "https://sts.windows.net/TID/x", "to the letter", id="neither"),
+        pytest.param(
+            ["https://sts.windows.net/99999999-86f1-41af-91ab-2d7cd011db47/"],
+            "https://login.microsoftonline.com/TID/v2.0",
+            "to the letter",
+            id="a foreign tenant",
+        ),
+        pytest.param(
+            ["https://sts.chinacloudapi.cn/TID/"],
+            "https://login.microsoftonline.com/TID/v2.0",
+            "to the letter",
+            id="another cloud",
+        ),
+        pytest.param(["https://sts.windows.net/TID/"], "https://login.evil.com/TID/v2.0", "to the letter", id="an evil host"),
         pytest.param(["https://idp.example/"], "https://sts.windows.net/TID/", "to the letter", id="not Entra's policy"),
     ],
 )

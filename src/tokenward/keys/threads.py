@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tokenward.forks import on_fork
 from tokenward.keys.decision import Answer, Lease, Unavailable, Wait
 from tokenward.keys.driving import TICK, Errand, Refresh, WarmUp, behind
 from tokenward.keys.loading import Loaded, Loading, advance
@@ -18,11 +19,11 @@ from tokenward.keys.source import KeySource
 MAX_WAITING = 16
 """Threads that wait for one source; whoever finds them waiting is told to come back in a second."""
 MAX_PATIENT = 2
-"""Of these, how many wait for the whole of a slow fetch while there are usable keys: a WSGI pool may be four threads, and a kid
-that is not among the keys is mostly junk."""
+"""Threads of one verifier that wait for the whole of a slow fetch while any of its issuers has usable keys: a WSGI pool may be
+four threads, and a kid that is not among the keys is mostly junk."""
 SHORT_WAIT = 1.0
 """Seconds from the start of the fetch that the others wait then. After a rotation many requests have the new kid, and an issuer
-that is well answers in a tenth of it; of one that is not, a known caller must not feel more."""
+that is well answers in a tenth of it; of one that is not, a known caller must not feel much more."""
 
 
 class ThreadDriver:
@@ -37,6 +38,12 @@ class ThreadDriver:
         self._fetch = fetch
         self._ticker: threading.Thread | None = None
         self._closed = threading.Event()
+        self._patient = threading.Semaphore(MAX_PATIENT)
+        on_fork(self)
+
+    def forked(self) -> None:
+        """In a child process: nobody waits there."""
+        self._patient = threading.Semaphore(MAX_PATIENT)
 
     def find(self, source: KeySource, kid: str | None) -> Answer:
         """Decide for one request, which waits at most once."""
@@ -65,20 +72,23 @@ class ThreadDriver:
 
     def _waited(self, source: KeySource, kid: str | None, wait: Wait) -> Answer:
         woken = threading.Event()
-        until = self._waits_until(source, wait, woken)
-        if until is None:
+        if not source.wait_for(wait.lease, woken.set, MAX_WAITING):
             return Unavailable(source.rhythm.min_gap)
-        woken.wait(source.seconds_until(until))
-        source.stop_waiting(woken.set)
+        is_patient = self._patient.acquire(blocking=False)
+        try:
+            woken.wait(source.seconds_until(wait.until if is_patient or self._serves_nobody() else self._soon(wait)))
+        finally:
+            source.stop_waiting(woken.set)
+            if is_patient:
+                self._patient.release()
         return source.decide_finally(kid)
 
-    def _waits_until(self, source: KeySource, wait: Wait, woken: threading.Event) -> float | None:
-        """Take a place among those who wait for the fetch, and say until when; None if there is no place."""
-        if source.wait_for(wait.lease, woken.set, MAX_PATIENT if source.ready else MAX_WAITING):
-            return wait.until
-        until = min(wait.until, wait.lease.start + SHORT_WAIT)
-        crowded = not source.ready or not source.seconds_until(until)
-        return None if crowded or not source.wait_for(wait.lease, woken.set, MAX_WAITING) else until
+    def _serves_nobody(self) -> bool:
+        """Whether no issuer has usable keys, so that whoever waits keeps no thread from a known caller."""
+        return not any(source.ready for source in self._sources)
+
+    def _soon(self, wait: Wait) -> float:
+        return min(wait.until, wait.lease.start + SHORT_WAIT)
 
     def _run(self, errands: Sequence[Errand], timeout: float) -> bool:
         begin = time.monotonic()

@@ -14,7 +14,7 @@ from tokenward.policy import Policy
 from tokenward.verifier import WARM_UP_TIMEOUT, AsyncVerifier
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 GUARDED = ("http", "websocket")
 """The kinds of connection that can be judged; of others it is not known where they would carry a token."""
@@ -30,7 +30,8 @@ class BearerMiddleware:
     waits for keys at most; the other options are Door's, and so is what happens when code of your own raises.
 
     An AuthenticationError that the app raises for an http request, such as `errors.InsufficientRole()`, is reported and answered
-    in the same way, if the app has not begun to answer.
+    in the same way, if the app has not begun to answer. (Starlette itself answers 500 to what leaves a whole app, so put the
+    middleware into it, by `Middleware(BearerMiddleware, ...)`, and not around it.)
 
     It does not check what a caller may do beyond the policy. Put CORS middleware outside of it, so that refusals carry CORS
     headers, too.
@@ -69,12 +70,13 @@ class BearerMiddleware:
         except AuthenticationError as error:
             await self._refuse(error, scope, receive, send)
             return
+        answering = _Answering(send)
         try:
-            await self.app(_with_identity(scope, identity), receive, send)
+            await self.app(_with_identity(scope, identity), receive, answering)
         except AuthenticationError as error:
-            if scope["type"] != "http":
+            if answering.has_begun or scope["type"] != "http":
                 raise
-            await self._refuse(error, scope, receive, send, identity)
+            await self._refuse(self._door.of_app(error, identity), scope, receive, send)
 
     async def _identify(self, scope: Scope) -> Identity | None:
         if not self._door.needs_token(_path(scope), scope, preflight=_is_preflight(scope)):
@@ -85,11 +87,9 @@ class BearerMiddleware:
             self._door.tolerate(error)
             return None
 
-    async def _refuse(
-        self, error: AuthenticationError, scope: Scope, receive: Receive, send: Send, caller: Identity | None = None
-    ) -> None:
+    async def _refuse(self, error: AuthenticationError, scope: Scope, receive: Receive, send: Send) -> None:
         method: str = scope.get("method", "WEBSOCKET")
-        answer = self._door.refuse(error, method=method, path=scope["path"], caller=caller)
+        answer = self._door.refuse(error, method=method, path=scope["path"])
         prefix = "http"
         if scope["type"] == "websocket":
             await receive()  # websocket.connect
@@ -100,6 +100,20 @@ class BearerMiddleware:
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         await send({"type": f"{prefix}.response.start", "status": answer.status, "headers": headers})
         await send({"type": f"{prefix}.response.body", "body": answer.body_for(method)})
+
+
+class _Answering:
+    """The app's `send`, which knows whether the app has begun to answer."""
+
+    __slots__ = ("_send", "has_begun")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun = False
+
+    async def __call__(self, message: Message) -> None:
+        self.has_begun = True
+        await self._send(message)
 
 
 def authorization_values(scope: Scope) -> list[bytes]:

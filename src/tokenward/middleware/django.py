@@ -52,7 +52,8 @@ class BearerMiddleware:
         }
 
     POLICY, VERIFIER and DIAGNOSTICS may also be given as dotted paths, such as "project.auth.policy". A VERIFIER is a Verifier
-    under WSGI and an AsyncVerifier under ASGI. What happens when code of your own raises is Door's.
+    under WSGI and an AsyncVerifier under ASGI (or a Verifier, if some
+    middleware below is sync-only). What happens when code of your own raises is Door's.
 
     An AuthenticationError that a view raises, such as `errors.InsufficientRole()`, is reported and answered in the same way.
 
@@ -96,7 +97,9 @@ class BearerMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Django's hook for what a view raises: an AuthenticationError is reported and answered as the middleware's own are."""
-        return self._refused(exception, request) if isinstance(exception, AuthenticationError) else None
+        if not isinstance(exception, AuthenticationError):
+            return None
+        return self._refused(self._door.of_app(exception, getattr(request, "identity", None)), request)
 
     def _identify(self, verifier: Verifier, request: HttpRequest) -> Identity | None:
         try:
@@ -116,8 +119,7 @@ class BearerMiddleware:
         return self._door.needs_token(request.path_info, request, preflight=is_preflight(request.META))
 
     def _refused(self, error: AuthenticationError, request: HttpRequest) -> HttpResponse:
-        caller: Identity | None = getattr(request, "identity", None)
-        answer = self._door.refuse(error, method=request.method or "", path=request.path, caller=caller)
+        answer = self._door.refuse(error, method=request.method or "", path=request.path)
         response: Any = HttpResponse(answer.body_for(request.method), status=answer.status, headers=dict(answer.headers))
         # Or Django logs each refusal once more, and mails each 503 to ADMINS with the request's headers (django.utils.log).
         response._has_been_logged = True  # noqa: SLF001

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 from tokenward import validation
 from tokenward.challenge import Answer, answer, require_realm
 from tokenward.diagnostics import Diagnostics
-from tokenward.errors import AuthenticationError, MissingToken, PolicyError
+from tokenward.errors import AuthenticationError, MissingToken, PolicyError, with_code
 from tokenward.identity import Identity
 from tokenward.policy import Policy
 from tokenward.verifier import AsyncVerifier, Verifier
@@ -75,15 +75,19 @@ class Door:
         if not self._optional or not isinstance(error, MissingToken) or error.signature_held:
             raise error
 
-    def refuse(self, error: AuthenticationError, *, method: str, path: str, caller: Identity | None = None) -> Answer:
-        """Report the rejection, and say what to answer. `caller` is who was let in, where the guarded app itself refuses."""
-        if method == "OPTIONS" and isinstance(error, MissingToken):
+    def refuse(self, error: AuthenticationError, *, method: str, path: str) -> Answer:
+        """Report the rejection, and say what to answer."""
+        if method == "OPTIONS" and isinstance(error, MissingToken) and error.claim is None:
             error.claim = "preflight"  # as it probably is, and then the hint is another
-        if caller is not None:
-            error.signature_held = True
-            error.issuer, error.client = error.issuer or caller.issuer, error.client or caller.client_id
         self._diagnostics.rejected(error, method=method, path=path)
         return answer(error, self._realm)
+
+    def of_app(self, error: AuthenticationError, caller: Identity | None) -> AuthenticationError:
+        """What the guarded app itself raised, with what is known of its caller; the app may raise one object many times."""
+        coded = with_code(error)
+        coded.signature_held = caller is not None
+        coded.issuer, coded.client = (caller.issuer, caller.client_id) if caller else (None, None)
+        return coded
 
 
 def require_policy(value: object) -> Policy:

@@ -121,14 +121,18 @@ class BearerAuth(SecurityBase):
             return None
 
     async def answer(self, request: Request, error: Exception) -> Response:
-        """Report and answer what a route raises, such as `errors.InsufficientRole()`.
+        """Report and answer what a route raises, such as `errors.InsufficientRole()`; a websocket is closed.
 
         For `app.add_exception_handler(AuthenticationError, auth.answer)`; in front of the app, BearerMiddleware does so itself.
+        It does not know who the caller was.
         """
         if not isinstance(error, AuthenticationError):
             raise error
-        answer = self._door.refuse(error, method=request.method, path=request.url.path)
-        return Response(answer.body_for(request.method), answer.status, dict(answer.headers))
+        coded, connection = self._door.of_app(error, None), _any_connection(request)
+        refusal = self._door.refuse(coded, method=connection.scope.get("method", "WEBSOCKET"), path=connection.scope["path"])
+        if isinstance(connection, WebSocket):
+            await connection.close(close_code(coded), coded.public_description)
+        return _response(refusal, connection)
 
     def _refusal(self, error: AuthenticationError, connection: HTTPConnection) -> HTTPException | WebSocketException:
         scope = connection.scope
@@ -183,9 +187,17 @@ def _have_it_answered(connection: HTTPConnection) -> bool:
 
 
 async def _send(connection: HTTPConnection, refused: Refused) -> Response | None:
-    answer = refused.answer
-    response = Response(answer.body_for(connection.scope.get("method")), answer.status, dict(answer.headers))
+    response = _response(refused.answer, connection)
     if not isinstance(connection, WebSocket):
         return response
     await connection.send_denial_response(response)  # older Starlettes do not send what a handler returns for these
     return None
+
+
+def _response(answer: Answer, connection: HTTPConnection) -> Response:
+    return Response(answer.body_for(connection.scope.get("method")), answer.status, dict(answer.headers))
+
+
+def _any_connection(request: HTTPConnection) -> HTTPConnection:
+    """Handlers of exceptions are declared for requests, and get websockets, too."""
+    return request

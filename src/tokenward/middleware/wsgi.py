@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+import sys
+from http.client import responses
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tokenward.errors import AuthenticationError
 from tokenward.middleware.door import Door, Exempt, require_app, verifier_for
@@ -22,6 +23,10 @@ CLAIMS = "tokenward.claims"
 """The environ's keys; the values are None where no token was needed."""
 
 
+class _Start(Protocol):
+    def __call__(self, status: str, headers: list[tuple[str, str]], /) -> object: ...
+
+
 class BearerMiddleware:
     """Guards a WSGI app: every request has a verified identity, or is answered here.
 
@@ -30,8 +35,8 @@ class BearerMiddleware:
     are Door's, and so is what happens when code of your own raises. `exempt` paths are PATH_INFO, which does not hold
     SCRIPT_NAME.
 
-    An AuthenticationError that the app raises, such as `errors.InsufficientRole()`, is reported and answered in the same way, if
-    the app has not begun to answer.
+    An AuthenticationError that the app raises when it is called, such as `errors.InsufficientRole()`, is reported and answered
+    in the same way; what it raises later, while it is iterated, comes through.
 
     It does not check what a caller may do beyond the policy, and makes no request until the first token:
     `application.verifier.warm_up()` fetches keys ahead. Apache's mod_wsgi hides the header unless
@@ -67,7 +72,10 @@ class BearerMiddleware:
         try:
             return self.application(environ, start_response)
         except AuthenticationError as error:
-            return self._refuse(error, environ, start_response, identity)
+            raised = sys.exc_info()  # PEP 3333: so that a start_response that the app made is taken back
+            return self._refuse(
+                self._door.of_app(error, identity), environ, lambda status, headers: start_response(status, headers, raised)
+            )
 
     def _identify(self, environ: WSGIEnvironment) -> Identity | None:
         if not self._door.needs_token(_text(environ.get("PATH_INFO", "")), environ, preflight=is_preflight(environ)):
@@ -78,13 +86,11 @@ class BearerMiddleware:
             self._door.tolerate(error)
             return None
 
-    def _refuse(
-        self, error: AuthenticationError, environ: WSGIEnvironment, start_response: StartResponse, caller: Identity | None = None
-    ) -> list[bytes]:
+    def _refuse(self, error: AuthenticationError, environ: WSGIEnvironment, start_response: _Start) -> list[bytes]:
         method = environ["REQUEST_METHOD"]
         path = _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
-        answer = self._door.refuse(error, method=method, path=path, caller=caller)
-        start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
+        answer = self._door.refuse(error, method=method, path=path)
+        start_response(f"{answer.status} {responses.get(answer.status, 'Refused')}", list(answer.headers))
         return [answer.body_for(method)]
 
 
