@@ -32,10 +32,12 @@ from tokenward.token.admission import admit, note_origin
 from tokenward.token.caller import caller_checks_of, identity_of
 from tokenward.token.claims import CLAIM_CHECKS
 from tokenward.token.compact import Compact, Opener
-from tokenward.token.lifetime import TIME_CHECKS, window
+from tokenward.token.lifetime import check_window
 from tokenward.token.signature import check_signature
 
 E = TypeVar("E", bound=AuthenticationError)
+
+_CLAIM_CHECKS = tuple(row.check for row in CLAIM_CHECKS)
 
 
 @dataclass(slots=True, repr=False)
@@ -118,7 +120,7 @@ class Walk:
         try:
             key = check_signature(pending.compact, keys, pending.route, self._policy, pending.source.cloud_instance_name)
             signature_held = True
-            self._judge(pending)
+            times = self._judge(pending)
             identity = self._identity(pending)
             kept = identity.with_claims(NO_CLAIMS)  # before checks of the user's own, which may write to theirs
             self._run_own_checks(identity)
@@ -126,16 +128,15 @@ class Walk:
             rejection.signature_held = signature_held
             _explained(rejection, pending)
             raise
-        self._remember(pending, key, kept)
+        self._remember(pending, key, kept, times)
         return identity
 
-    def _judge(self, pending: Pending) -> None:
+    def _judge(self, pending: Pending) -> tuple[float, float]:
+        """The window in which the token is valid, if its claims are good. Raises TokenRejected."""
         issuer, claims = pending.route.issuer, pending.compact.claims
-        for _, check in CLAIM_CHECKS:
+        for check in _CLAIM_CHECKS:
             check(issuer, claims)
-        now = self._clock()
-        for _, check_time in TIME_CHECKS:
-            check_time(issuer, claims, now)
+        return check_window(issuer, claims, self._clock())
 
     def _identity(self, pending: Pending) -> Identity:
         issuer = pending.route.issuer
@@ -169,12 +170,11 @@ class Walk:
                 reason = "a check of the policy returned something; it must raise to refuse, and return None"
                 raise ClientNotAllowed(reason, claim="check")
 
-    def _remember(self, pending: Pending, key: Key, kept: Identity) -> None:
+    def _remember(self, pending: Pending, key: Key, kept: Identity, times: tuple[float, float]) -> None:
         compact, source = pending.compact, pending.source
         self._opener.remember_header(compact)
         if self._memory.is_on:
-            opens, closes = window(pending.route.issuer, compact.claims)
-            entry = Remembered(source, compact.header, key, opens, closes, compact.claims_json, kept, source.cloud_instance_name)
+            entry = Remembered(source, compact.header, key, *times, compact.claims_json, kept, source.cloud_instance_name)
             self._memory.remember(pending.digest, entry)
 
 

@@ -62,9 +62,15 @@ def test_nesting_and_parts_are_bounded_each_on_its_own() -> None:
     assert parse_object(deepest)
     with pytest.raises(ValueError, match="nested too deep"):
         parse_object(b'{"a":[' + deepest[5:-1] + b"]}")
+    space = b" " * 2048
     with pytest.raises(ValueError, match="too many parts"):
-        parse_object(b'{"a":[0,0,0]}', most=3)
-    assert parse_object(b'{"a":[0,0,0]}', most=4) == parse_object(b'{"a":[0,0,0]}')
+        parse_object(b'{"a":[0,0,0]}' + space, most=3)
+    assert parse_object(b'{"a":[0,0,0]}' + space, most=4) == {"a": [0, 0, 0]}
+    assert parse_object(b'{"a":[0,0,0]}', most=3) == {"a": [0, 0, 0]}, "what is short is read whatever it is made of"
+    extreme = b'{"a":[' + b"0," * 1100 + b"1e-300]}"
+    with pytest.raises(ValueError, match="too many parts"):
+        parse_object(extreme)
+    assert parse_object(extreme.replace(b"1e-300", b'"1e-300"'))
 
 
 @pytest.mark.parametrize("parse", [parse_object, parse_unique_object])

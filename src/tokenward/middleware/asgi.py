@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from tokenward import validation
@@ -79,7 +80,7 @@ class BearerMiddleware:
             await self._refuse(self._door.of_app(error, identity), scope, receive, send)
 
     async def _identify(self, scope: Scope) -> Identity | None:
-        if not self._door.needs_token(_path(scope), scope, preflight=_is_preflight(scope)):
+        if not self._door.needs_token(scope, _path, _is_preflight):
             return None
         try:
             return await self.verifier.authenticate(authorization_values(scope))
@@ -111,9 +112,9 @@ class _Answering:
         self._send = send
         self.has_begun = False
 
-    async def __call__(self, message: Message) -> None:
+    def __call__(self, message: Message) -> Awaitable[None]:
         self.has_begun = True
-        await self._send(message)
+        return self._send(message)
 
 
 def authorization_values(scope: Scope) -> list[bytes]:

@@ -116,7 +116,7 @@ class BearerMiddleware:
             return None
 
     def _needs_token(self, request: HttpRequest) -> bool:
-        return self._door.needs_token(request.path_info, request, preflight=is_preflight(request.META))
+        return self._door.needs_token(request, lambda asked: asked.path_info, lambda asked: is_preflight(asked.META))
 
     def _refused(self, error: AuthenticationError, request: HttpRequest) -> HttpResponse:
         answer = self._door.refuse(error, method=request.method or "", path=request.path)

@@ -15,6 +15,7 @@ from tokenward.verifier import AsyncVerifier, Verifier
 
 Predicate: TypeAlias = Callable[[Any], bool]
 Exempt: TypeAlias = Iterable[str | Predicate]
+R = TypeVar("R")
 V = TypeVar("V", Verifier, AsyncVerifier)
 
 
@@ -53,11 +54,14 @@ class Door:
         self._optional = validation.boolean("optional", optional)
         self._realm = require_realm(realm)
         self._allow_preflight = validation.boolean("allow_preflight", allow_preflight)
+        self._asks_everyone = not rules and not self._allow_preflight
         self._diagnostics = Diagnostics() if diagnostics is None else _require_diagnostics(diagnostics)
 
-    def needs_token(self, path: str, request: object, *, preflight: bool) -> bool:
-        """Whether this request may reach the app with a token only."""
-        return not (self.is_open(path, request) or (preflight and self._allow_preflight))
+    def needs_token(self, request: R, path_of: Callable[[R], str], is_preflight: Callable[[R], bool]) -> bool:
+        """Whether this request may reach the app with a token only. The functions are asked only if somebody may do without."""
+        if self._asks_everyone:
+            return True
+        return not (self.is_open(path_of(request), request) or (self._allow_preflight and is_preflight(request)))
 
     def is_open(self, path: str, request: object) -> bool:
         """Whether this path, relative to the app, needs no token; the mount point without a slash ("") matches no path."""

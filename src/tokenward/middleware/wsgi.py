@@ -78,7 +78,7 @@ class BearerMiddleware:
             )
 
     def _identify(self, environ: WSGIEnvironment) -> Identity | None:
-        if not self._door.needs_token(_text(environ.get("PATH_INFO", "")), environ, preflight=is_preflight(environ)):
+        if not self._door.needs_token(environ, _path, is_preflight):
             return None
         try:
             return self.verifier.authenticate(authorization_values(environ))
@@ -104,6 +104,10 @@ def is_preflight(environ: Mapping[str, Any]) -> bool:
     """Whether a browser asks what it may send (Fetch standard, section 3.2.2); it sends no credentials then."""
     asked = {"HTTP_ORIGIN", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"} <= environ.keys()
     return asked and environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_AUTHORIZATION" not in environ
+
+
+def _path(environ: Mapping[str, Any]) -> str:
+    return _text(environ.get("PATH_INFO", ""))
 
 
 def _text(path: str) -> str:

@@ -20,13 +20,16 @@ from tokenward.token.row import Row
 
 ClaimCheck: TypeAlias = Callable[[Issuer, Claims], None]
 
+_TEXT_OR_NONE = (str, type(None))
+_NOT_ACCESS = tuple(NOT_ACCESS_TOKENS.items())
+
 
 def check_access_token(issuer: Issuer, claims: Claims) -> None:
     """Marks of ID, refresh and logout tokens (OpenID Connect Core 2; Keycloak's `typ`, Cognito's `token_use`)."""
     for name in issuer.id_token_marks:
         if claims.get(name) is not None:
             raise TokenTypeNotAccepted(f"{name} marks an ID token", claim=name)
-    for name, values in NOT_ACCESS_TOKENS.items():
+    for name, values in _NOT_ACCESS:
         if claims.get(name) in values:
             raise TokenTypeNotAccepted(f"{name} says that it is no access token", claim=name, actual=claims[name])
 
@@ -56,14 +59,14 @@ def check_audience(issuer: Issuer, claims: Claims) -> None:
 def check_names(issuer: Issuer, claims: Claims) -> None:
     """What names the caller, the tenant and the token is a string (RFC 7519 sections 4.1.2 and 4.1.7)."""
     for name in ("sub", "jti"):
-        value = claims.get(name)
-        if value is not None and type(value) is not str:
+        if type(claims.get(name, "")) is not str and claims[name] is not None:
             raise ClaimMalformed(f"{name} is not a string", claim=name)
-    for name, value in ((issuer.subject_claim, claims.get(issuer.subject_claim)), ("tid", claims.get("tid"))):
-        if value is not None and (type(value) is not str or not value):
+    for name in (issuer.subject_claim, "tid"):
+        value = claims.get(name)
+        if (not value and value is not None) or type(value) not in _TEXT_OR_NONE:
             raise ClaimMalformed(f"{name} is not a non-empty string", claim=name)
     client: object = client_of(claims)
-    if client is not None and (type(client) is not str or not client):
+    if (not client and client is not None) or type(client) not in _TEXT_OR_NONE:
         raise ClaimMalformed("the calling application is not a non-empty string", claim="client")
 
 
