@@ -1,0 +1,92 @@
+"""The two tokens of an exchange: the caller's own, and what it was exchanged for. Neither shows itself in a repr."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from tokenward.errors import ClaimMalformed, ClaimMissing, ExchangeRefused, MalformedToken, TokenTooLarge
+from tokenward.identity import Claims
+from tokenward.token.compact import Opener
+from tokenward.token.lifetime import MAX_DATE
+
+MAX_TOKEN_BYTES = 16 * 1024
+"""The default of a policy: whoever raises it there sends tokens that no header of a usual server holds."""
+
+_OPENER = Opener()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AccessToken:
+    """A token for Databricks' APIs. `value` is a secret, and no repr shows it.
+
+    expires_at  seconds since the epoch: the earliest of what the answer, the token itself and the caller's token say
+    scope       as granted, space separated
+    source      how it was had: "exchange" or "on_behalf_of"
+    """
+
+    value: str
+    expires_at: float
+    scope: str
+    source: str
+
+    @property
+    def authorization(self) -> str:
+        """The value of the Authorization header."""
+        return f"Bearer {self.value}"
+
+    def __repr__(self) -> str:
+        return f"<AccessToken source={self.source} scope={self.scope!r}>"
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Subject:
+    """The caller's token, opened. It verifies nothing: whoever hands it on must have verified it.
+
+    expires_at  its `exp`, seconds since the epoch
+    algorithm   its header's `alg`
+    claims      unverified
+    """
+
+    token: str
+    expires_at: float
+    algorithm: str
+    claims: Claims
+
+    @classmethod
+    def read(cls, token: str | bytes) -> Self:
+        """Open a token. It checks the form, and neither the signature nor the time.
+
+        Raises TokenRejected: ExchangeRefused for a Databricks personal access token, which nothing can be exchanged for, else
+        what the walk raises of a token's form.
+        """
+        text = token_bytes(token)
+        compact = _OPENER.open(text)
+        return cls(text.decode("ascii"), _expiry(compact.claims), compact.header.alg, compact.claims)
+
+    def __repr__(self) -> str:
+        return f"<Subject algorithm={self.algorithm}>"
+
+
+def token_bytes(token: str | bytes) -> bytes:
+    """A token as it is sent, if it may be a JWT at all. Raises TokenRejected."""
+    try:
+        text = token if isinstance(token, bytes) else token.encode("ascii")
+    except (UnicodeEncodeError, AttributeError):
+        raise MalformedToken("the token is no text, or holds characters outside ASCII") from None
+    if len(text) > MAX_TOKEN_BYTES:
+        raise TokenTooLarge("longer than any token that is exchanged", expected=MAX_TOKEN_BYTES, actual=len(text))
+    if text[:4] == b"dapi" and b"." not in text:
+        raise ExchangeRefused("a Databricks personal access token, and not a JWT", claim="personal access token")
+    if text[:7].lower() == b"bearer ":
+        raise MalformedToken("a whole Authorization value, where a token alone is meant", claim="scheme")
+    return text
+
+
+def _expiry(claims: Claims) -> float:
+    expires = claims.get("exp")
+    if expires is None:
+        raise ClaimMissing("no exp", claim="exp")
+    if isinstance(expires, bool) or not isinstance(expires, (int, float)) or not -MAX_DATE <= expires <= MAX_DATE:
+        raise ClaimMalformed("exp is not a date in seconds", claim="exp")
+    return float(expires)

@@ -1,0 +1,210 @@
+"""Databricks' token exchange: a federated JWT for a Databricks OAuth token (RFC 8693).
+
+Source: docs.databricks.com/dev-tools/auth/oauth-federation-exchange
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from tokenward import validation
+from tokenward.databricks.access import AccessToken, Subject
+from tokenward.databricks.answers import access_token, form_request, members_of, read_granted
+from tokenward.databricks.grant import Answered, Steps, key_of, unavailable, with_retries
+from tokenward.errors import ExchangeRefused, PolicyError, TokenExpired
+from tokenward.keys.port import FetchFailed, FetchResponse
+from tokenward.redaction import shown
+
+ALGORITHMS = ("RS256", "ES256")
+"""Databricks takes no others."""
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
+SUBJECT_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:jwt"  # noqa: S105  # the name of a type
+
+_SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")  # RFC 6749 section 3.3
+_HOST_FIX = "Write it like 'adb-1234567890123456.7.azuredatabricks.net'."
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The token endpoint of a workspace or an account, and as whom its tokens act.
+
+    host        of the workspace, as a name or an https URL without a path; of the account, if `account_id` is given
+    client_id   the service principal, for a service principal's federation policy. It decides whose rights the token has:
+                without it, those of the user whom the caller's token names
+    scope       what the token may be used for, space separated
+    account_id  exchange at the account instead: tokens for account APIs
+
+    Raises PolicyError. Whether the host is a Databricks host at all is not looked at.
+    """
+
+    host: str
+    client_id: str | None = field(default=None, kw_only=True)
+    scope: str = field(default="all-apis", kw_only=True)
+    account_id: str | None = field(default=None, kw_only=True)
+    url: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        origin = _origin(self.host)
+        account, client, scope = _account(self.account_id, origin), _client(self.client_id), _scope(self.scope)
+        path = "/oidc/v1/token" if account is None else f"/oidc/accounts/{account}/v1/token"
+        judged = {"host": urlsplit(origin).netloc, "client_id": client, "scope": scope, "account_id": account}
+        for name, value in (judged | {"url": origin + path}).items():
+            object.__setattr__(self, name, value)  # frozen for everybody else
+
+    @property
+    def name(self) -> str:
+        """For logs."""
+        return f"exchange at {self.host}"
+
+    def key(self, subject: Subject) -> bytes:
+        """Everything that the token depends on."""
+        return key_of("exchange", self.url, self.client_id, self.scope, subject.token)
+
+    def steps(self, subject: Subject, now: float) -> Steps[AccessToken]:
+        """Ask for the token. Raises ExchangeRefused, ExchangeUnavailable or TokenExpired."""
+        if subject.algorithm not in ALGORITHMS:
+            reason = "Databricks exchanges only tokens signed with RS256 or ES256"
+            raise _about(ExchangeRefused(reason, claim="alg", expected=list(ALGORITHMS), actual=subject.algorithm), subject)
+        if not now < subject.expires_at:
+            raise TokenExpired("exp has passed", claim="exp", expected=f"after {now:.0f}", actual=subject.expires_at)
+        answer = yield from with_retries(form_request(self.url, self._form(subject)))
+        return read_answer(answer, subject, now, scope=self.scope)
+
+    def _form(self, subject: Subject) -> dict[str, str]:
+        form = {"grant_type": GRANT_TYPE, "subject_token": subject.token, "subject_token_type": SUBJECT_TOKEN_TYPE}
+        form["scope"] = self.scope
+        return form if self.client_id is None else form | {"client_id": self.client_id}
+
+
+def read_answer(answer: Answered, subject: Subject, now: float, *, scope: str) -> AccessToken:
+    """The token that the endpoint gave. Raises ExchangeRefused or ExchangeUnavailable."""
+    if isinstance(answer, FetchFailed) or answer.status != 200:
+        raise _no_token(answer, subject)
+    try:
+        granted = read_granted(answer)
+        if granted.access_token == subject.token:  # only for a parameter that is never sent here, and it would be no exchange
+            raise _about(ExchangeRefused("Databricks gave the caller's own token back"), subject)
+        return access_token(granted, subject, now, scope=scope, source="exchange")
+    except ValueError as exc:
+        raise unavailable(answer, str(exc)) from None
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+_NO_POLICY = "Compare the token's iss, aud and subject with the federation policies (`tokenward policy would-accept` does)."
+_REASONS = (
+    (
+        "TOKEN_AUDIENCE_INVALID",
+        "the federation policy wants another audience",
+        "Set the policy's audiences to the token's aud, or have the identity provider issue the audience that the policy wants.",
+    ),
+    ("TOKEN_INVALID", "no federation policy fits the token", _NO_POLICY),
+    (
+        "Invalid service principal id",
+        "Databricks does not know the service principal of client_id",
+        "Compare client_id with the service principal's application ID in Databricks.",
+    ),
+    (
+        "Unable to load valid OpenID configuration",
+        "Databricks cannot read the issuer's OpenID configuration",
+        "Databricks must reach the issuer's /.well-known/openid-configuration; or give the policy jwks_uri or jwks_json.",
+    ),
+    (
+        "Invalid credentials",
+        "Databricks did not accept the credentials",
+        "Databricks does not say why; see whether the user or the service principal exists, and is active.",
+    ),
+)
+"""What Databricks writes, as recorded, what it means, and what to do."""
+_SILENT = "A 401 without a word: usually the user of the token is not in the Databricks account; provision it (SCIM)."
+_TEXTS = (("error", "error_description"), ("errorCode", "errorSummary"), ("error_code", "message"))
+"""The pairs of members in which Databricks' endpoints tell an error."""
+_IMPERSONAL = frozenset({"iss", "aud", "tid", "azp", "appid", "client_id"})
+"""Claims that say which issuer, service or application is meant, and not who somebody is."""
+_LINE = 190
+"""Characters; a log shows 200 of each text."""
+_LINES = 6
+_MAX_TOLD = 2000
+
+
+def _no_token(answer: Answered, subject: Subject) -> Exception:
+    """A verdict on the token is a refusal; everything else says nothing of it, and may pass."""
+    if isinstance(answer, FetchFailed):
+        return unavailable(answer, "the token endpoint could not be asked")
+    members = members_of(answer)
+    if answer.status in (400, 401) or (answer.status == 403 and members):  # a 403 in HTML is some proxy's on the way
+        return _refused(answer, members, subject)
+    return unavailable(answer)
+
+
+def _refused(answer: FetchResponse, members: Mapping[str, object], subject: Subject) -> ExchangeRefused:
+    code, told = _told(members)
+    otherwise = ("Databricks refused the token", _NO_POLICY if told or code else _SILENT)
+    reason, hint = next(((reason, hint) for sign, reason, hint in _REASONS if sign in told), otherwise)
+    lines = textwrap.wrap(_impersonal(told, subject), _LINE, break_long_words=False, break_on_hyphens=False)
+    seen = [f"HTTP {answer.status}", *([code] if code else []), *lines[:_LINES]]
+    return _about(ExchangeRefused(reason, hint=hint, actual=[shown(line) for line in seen]), subject)
+
+
+def _told(members: Mapping[str, object]) -> tuple[str, str]:
+    """The error's code and its text, in whichever pair of members they are."""
+    for names in _TEXTS:
+        code, text = (members.get(name) for name in names)
+        if code is not None or text is not None:
+            return str(code)[:_LINE] if isinstance(code, (str, int)) else "", text[:_MAX_TOLD] if isinstance(text, str) else ""
+    return "", ""
+
+
+def _impersonal(text: str, subject: Subject) -> str:
+    """Databricks repeats the token's subject, which says who somebody is, and belongs in no log."""
+    named = {value: name for name, value in subject.claims.items() if isinstance(value, str) and len(value) > 2}
+    for name in _IMPERSONAL & subject.claims.keys():
+        named.pop(str(subject.claims[name]), None)
+    for value in sorted(named, key=len, reverse=True):
+        text = text.replace(value, f"<{named[value]}>")
+    return text
+
+
+def _about(error: ExchangeRefused, subject: Subject) -> ExchangeRefused:
+    """Add what the token says of itself, for the log."""
+    issuer = subject.claims.get("iss")
+    error.issuer, error.algorithm = issuer if isinstance(issuer, str) else None, subject.algorithm
+    return error
+
+
+# -- configuration -----------------------------------------------------------------------------------------------------
+
+
+def _origin(host: object) -> str:
+    """The scheme and host of an endpoint, without a slash."""
+    text = validation.text("host", host, "'adb-1234567890123456.7.azuredatabricks.net'")
+    url = validation.address("host", text if "://" in text else f"https://{text}")
+    parts = urlsplit(url)
+    if parts.path not in ("", "/") or parts.query or url.endswith("?"):
+        raise PolicyError("host", "it has a path or a query", _HOST_FIX)
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _account(account_id: object, origin: str) -> str | None:
+    if account_id is not None:
+        return validation.guid("account_id", account_id, "Copy the account ID from the account console.")
+    if urlsplit(origin).netloc.startswith("accounts."):
+        raise PolicyError("account_id", "it is missing, and the host is an account's", "Give account_id, or a workspace's host.")
+    return None
+
+
+def _client(client_id: object) -> str | None:
+    if client_id is None:
+        return None
+    return validation.guid("client_id", client_id, "Give the service principal's application ID, or leave it out for users.")
+
+
+def _scope(scope: object) -> str:
+    text = validation.text("scope", scope, "'all-apis'")
+    if not _SCOPES.fullmatch(text):
+        raise PolicyError("scope", "it is not a list of scopes with single spaces", "Write it like 'all-apis' or 'sql files'.")
+    return text

@@ -1,0 +1,155 @@
+"""Would Databricks exchange this token? Every check of every policy, before Databricks is asked.
+
+The checks are the tables by which the verifiers judge (`token.header`, `token.admission`, `token.claims`, `token.lifetime`), run
+row by row over the Issuer that a policy becomes, so that nothing here can judge otherwise than the middleware does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from tokenward.databricks.federation.advice import fix_for, notes_for, notes_on_matches
+from tokenward.databricks.federation.federation_policy import FederationPolicy
+from tokenward.databricks.federation.policies import policy_of
+from tokenward.databricks.federation.sight import Case, expected_and_seen, shown_name
+from tokenward.databricks.federation.signature_word import SignatureWord, Verifies, signature_word
+from tokenward.errors import TokenRejected, TokenTooLarge
+from tokenward.policy import Policy
+from tokenward.token.admission import ISSUER_CHECKS, route_of
+from tokenward.token.claims import CLAIM_CHECKS
+from tokenward.token.compact import Compact, open_compact
+from tokenward.token.header import HEADER_CHECKS
+from tokenward.token.lifetime import TIME_CHECKS
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was expected, what the token has, and what to do if they differ.
+
+    name       the check, in the words of tokenward's tables
+    expected,  JSON values; `seen` and `fix` may hold the token's own claims, and are for its owner
+    seen
+    held       whether the rule holds; None if it could not be judged
+    fix        empty where it holds
+    """
+
+    name: str
+    expected: object
+    seen: object = field(repr=False)
+    held: bool | None
+    fix: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one policy makes of the token.
+
+    accepted    every check holds. Without a verifier (and without `jwks_json`) the signature is not among them
+    findings    every check, in the order in which a verifier makes them
+    considered  whether Databricks looks at this policy at all: account-wide ones without `client_id`, a service principal's
+                  with it
+    notes       what holds and still matters: the principal, the life that is left, fields that are not known
+    """
+
+    policy: FederationPolicy
+    accepted: bool
+    findings: tuple[Finding, ...]
+    considered: bool
+    notes: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def is_match(self) -> bool:
+        """Whether Databricks would exchange the token by this policy, as far as can be told before it is asked."""
+        return self.accepted and self.considered
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.held is False)
+
+
+def would_accept(
+    token: str | bytes,
+    policies: Sequence[FederationPolicy],
+    *,
+    now: float,
+    client_id: str | None = None,
+    verifier: Verifies | None = None,
+) -> list[Verdict]:
+    """For each policy, in order, whether it accepts the token, and every check that says why not.
+
+    It cannot know whether the user or service principal exists, which `client_id` has which policy, or what the policy at
+    Databricks is now: a change takes a minute or two to work. It fetches nothing, but a `verifier` may.
+
+    now        seconds since the epoch
+    client_id  as it would be sent in the exchange; it selects whose policies Databricks looks at
+    verifier   a Verifier with the policies' keys, such as Verifier(policy_of(policies)); without one a signature is judged
+                 only by keys in `jwks_json`
+
+    Raises PolicyError for arguments that are none; whatever the token is, the answer is a list.
+    Source: docs.databricks.com/aws/en/dev-tools/auth/oauth-federation-exchange
+    """
+    text = token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")
+    word = signature_word(verifier, text)
+    verdicts = [_verdict(text, policy, now, client_id, word) for policy in policies]
+    matches = [verdict.policy for verdict in verdicts if verdict.is_match]
+    extra = notes_on_matches(matches, client_id)
+    return [replace(verdict, notes=verdict.notes + extra) if verdict.is_match else verdict for verdict in verdicts]
+
+
+def _verdict(text: bytes, policy: FederationPolicy, now: float, client_id: str | None, word: SignatureWord) -> Verdict:
+    considered = policy.is_account_wide == (client_id is None)
+    whole = policy_of([policy])
+    try:
+        compact = _opened(text, whole)
+    except TokenRejected as rejection:
+        finding = Finding("form", "a compact JWS, signed with RS256 or ES256", rejection.reason, False, rejection.hint)
+        return Verdict(policy, False, (finding,), considered)
+    case = Case(policy, whole, compact.header, compact.claims, now)
+    findings = [Finding("form", "a compact JWS, signed with RS256 or ES256", "one", True), *_judged(case)]
+    accepted = all(finding.held for finding in findings)
+    signature = _signature(case, compact, word)
+    accepted = accepted and (signature.held or (signature.held is None and not word.was_asked))
+    notes = notes_for(case, client_id)
+    return Verdict(policy, accepted, (*findings, signature), considered, notes)
+
+
+def _opened(text: bytes, whole: Policy) -> Compact:
+    """The token, unjudged. Raises MalformedToken or TokenTooLarge."""
+    if len(text) > whole.max_token_bytes:
+        raise TokenTooLarge("longer than a policy's limit in bytes", expected=whole.max_token_bytes, actual=len(text))
+    return open_compact(text)
+
+
+def _judged(case: Case) -> list[Finding]:
+    header, claims, issuer = case.header, case.claims, case.policy.to_issuer()
+    findings = [_finding(case, row.name, partial(row.check, header)) for row in HEADER_CHECKS]
+    findings.append(_finding(case, "issuer", partial(route_of, claims, case.whole)))
+    findings += [_finding(case, row.name, partial(row.check, issuer, header)) for row in ISSUER_CHECKS]
+    findings += [_finding(case, row.name, partial(row.check, issuer, claims)) for row in CLAIM_CHECKS]
+    dated = {finding.name: finding.held for finding in findings}["dates"] and claims.get("exp") is not None
+    for row in TIME_CHECKS:
+        if dated:
+            findings.append(_finding(case, row.name, partial(row.check, issuer, claims, case.now)))
+        else:
+            findings.append(Finding(row.name, "a date", claims.get(row.name), None, "Correct the dates of the token first."))
+    return findings
+
+
+def _finding(case: Case, name: str, check: Callable[[], object]) -> Finding:
+    try:
+        check()
+    except TokenRejected as rejection:
+        expected, seen = expected_and_seen(name, case, rejection)
+        return Finding(shown_name(name), expected, seen, False, fix_for(name, case, rejection))
+    expected, seen = expected_and_seen(name, case, None)
+    return Finding(shown_name(name), expected, seen, True)
+
+
+def _signature(case: Case, compact: Compact, word: SignatureWord) -> Finding:
+    held, seen, rejection = word.on(case, compact)
+    expected = f"by a key of {case.policy.keys_name}"
+    another = held is None and isinstance(rejection, TokenRejected)  # another check failed first, and has its own fix
+    fix = "" if held or another else fix_for("signature", case, rejection)
+    return Finding("signature", expected, seen, held, fix)

@@ -1,0 +1,202 @@
+"""Where access tokens come from: one source for threads, and its twin for event loops, over any grant.
+
+Neither verifies the caller's token; whoever calls has done that. Neither ever returns the caller's own token, nor falls back to
+it: drivers that do so send it to whom it was not meant for, and hide the failure.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from tokenward import validation
+from tokenward.databricks.access import AccessToken, Subject, token_bytes
+from tokenward.databricks.events import ExchangeObserver, TokenExchanged, TokenExchangeFailed, TokenStatus, log_exchange_event
+from tokenward.databricks.flights import Failed, Landed, Outcome
+from tokenward.databricks.grant import Grant, Steps
+from tokenward.databricks.sharing import Clock, Counts, LoopSharing, Question, ThreadSharing
+from tokenward.errors import AuthenticationError, PolicyError
+from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
+from tokenward.keys.port import AsyncFetch, Fetch
+from tokenward.memory import digest_of
+
+MARGIN = 40.0
+"""Seconds before its end that a token is not handed out again: Databricks refuses tokens that end in 30 s or less."""
+SHORT = 5.0
+"""Seconds that a token is handed out again even near its end, or one caller would cause an exchange for every request."""
+TIMEOUT = 10.0
+"""Seconds for an exchange, retries and pauses included."""
+REMEMBER = 10_000
+"""Tokens held by default: about 3 KB each."""
+MAX_TIMEOUT = 300.0
+MAX_REMEMBER = 1_000_000
+
+
+class _Source:
+    """What both sources are made of: one grant for life, and the keys of the tokens that were exchanged."""
+
+    def __init__(self, grant: Grant, remember: int) -> None:
+        self._grant = _judged(grant)
+        self._most = validation.whole("remember", remember, least=0, most=MAX_REMEMBER)
+        self._keys: dict[bytes, bytes] = {}
+
+    @property
+    def grant(self) -> Grant:
+        """How a caller's token becomes an access token."""
+        return self._grant
+
+    def _exchange(self, token: bytes) -> tuple[bytes, Question[AccessToken]]:
+        """The key and the steps for a token. Raises TokenRejected."""
+        subject = Subject.read(token)
+        return self._grant.key(subject), partial(_dated, self._grant, subject)
+
+    def _know(self, digest: bytes, key: bytes) -> None:
+        """Remember the key of a token that was exchanged, so that it need not be opened again to find what is held for it."""
+        if len(self._keys) >= self._most:
+            self._keys = {}
+        if self._most:
+            self._keys[digest] = key
+
+    def _described(self, counts: Counts) -> TokenStatus:
+        return TokenStatus(self._grant.name, counts.held, counts.refused, counts.in_flight, counts.flights, counts.failures)
+
+
+class TokenSource(_Source):
+    """Access tokens for callers on threads.
+
+    grant      how a caller's token becomes an access token, such as `Exchange(...)`
+    fetch      how requests are made: one function (`keys.port.Fetch`); by default httpx, bounded in time and size
+    clock      epoch seconds; `monotonic` seconds that never go back, for pauses and ages
+    timeout    seconds for one exchange in all, retries included
+    remember   how many tokens to hold at most; 0 for none, and callers at one time still share one exchange
+    observer   told of every exchange; by default each is logged
+
+    It makes no request until the first token. Raises PolicyError for impossible arguments.
+    """
+
+    def __init__(
+        self,
+        grant: Grant,
+        *,
+        fetch: Fetch | None = None,
+        clock: Clock = time.time,
+        monotonic: Clock = time.monotonic,
+        timeout: float = TIMEOUT,
+        remember: int = REMEMBER,
+        observer: ExchangeObserver | None = log_exchange_event,
+    ) -> None:
+        super().__init__(grant, remember)
+        self._sharing: ThreadSharing[AccessToken] = ThreadSharing(
+            HttpxFetch() if fetch is None else validation.fetch(fetch, async_one=False),
+            clock=clock,
+            monotonic=monotonic,
+            timeout=_timeout(timeout),
+            remember=remember,
+            told=partial(_tell, grant.name, observer),
+        )
+
+    def token_for(self, token: str | bytes) -> AccessToken:
+        """The access token for a caller's token, which must have been verified: nothing is verified here.
+
+        It is shared by all who send the same token, and handed out again until 40 seconds before its end (nearer to it, for 5).
+        Raises TokenRejected (such as ExchangeRefused: 401) or ExchangeUnavailable (503); anything else is a bug.
+        """
+        text = token_bytes(token)
+        digest = digest_of(text)
+        held = self._sharing.held(self._keys.get(digest, digest))
+        if held is not None:
+            return held.value
+        key, question = self._exchange(text)
+        access = self._sharing.get(key, question)
+        self._know(digest, key)
+        return access
+
+    def status(self) -> TokenStatus:
+        """How many tokens are held and exchanges were made."""
+        return self._described(self._sharing.counts())
+
+    def close(self) -> None:
+        """Forget every token, and hold none from now on; `token_for` still works."""
+        self._sharing.forget()
+
+
+class AsyncTokenSource(_Source):
+    """The async twin of TokenSource, for asyncio and trio; one may serve several loops.
+
+    `fetch` is an async function (`keys.port.AsyncFetch`); the other arguments are TokenSource's.
+    """
+
+    def __init__(
+        self,
+        grant: Grant,
+        *,
+        fetch: AsyncFetch | None = None,
+        clock: Clock = time.time,
+        monotonic: Clock = time.monotonic,
+        timeout: float = TIMEOUT,
+        remember: int = REMEMBER,
+        observer: ExchangeObserver | None = log_exchange_event,
+    ) -> None:
+        super().__init__(grant, remember)
+        self._sharing: LoopSharing[AccessToken] = LoopSharing(
+            AsyncHttpxFetch() if fetch is None else validation.fetch(fetch, async_one=True),
+            clock=clock,
+            monotonic=monotonic,
+            timeout=_timeout(timeout),
+            remember=remember,
+            told=partial(_tell, grant.name, observer),
+        )
+
+    async def token_for(self, token: str | bytes) -> AccessToken:
+        """As TokenSource's. A caller who is cancelled leaves the exchange to those who wait for it, too."""
+        text = token_bytes(token)
+        digest = digest_of(text)
+        held = self._sharing.held(self._keys.get(digest, digest))
+        if held is not None:
+            return held.value
+        key, question = self._exchange(text)
+        access = await self._sharing.get(key, question)
+        self._know(digest, key)
+        return access
+
+    def status(self) -> TokenStatus:
+        """As TokenSource's."""
+        return self._described(self._sharing.counts())
+
+    def close(self) -> None:
+        """As TokenSource's."""
+        self._sharing.forget()
+
+
+def _dated(grant: Grant, subject: Subject, now: float) -> Steps[Landed[AccessToken]]:
+    """A grant's steps, and until when their token may be handed out again: a new one for the same caller would end no later."""
+    token = yield from grant.steps(subject, now)
+    return Landed(token, max(token.expires_at - MARGIN, min(token.expires_at, now + SHORT)))
+
+
+def _tell(grant: str, observer: ExchangeObserver | None, outcome: Outcome[AccessToken], seconds: float, wall: float) -> None:
+    if observer is None:
+        return
+    if isinstance(outcome, Landed):
+        observer(TokenExchanged(grant, seconds, outcome.value.expires_at - wall, outcome.value.scope))
+    elif isinstance(outcome, Failed) and isinstance(outcome.error, AuthenticationError):
+        observer(TokenExchangeFailed(grant, seconds, outcome.error))
+
+
+# -- arguments ---------------------------------------------------------------------------------------------------------
+
+
+def _judged(grant: Grant) -> Grant:
+    if not isinstance(getattr(grant, "name", None), str) or not all(callable(getattr(grant, name, None)) for name in _METHODS):
+        raise PolicyError("grant", "it is no way to a token", "Pass databricks.Exchange(...) or databricks.OnBehalfOf(...).")
+    return grant
+
+
+_METHODS = ("key", "steps")
+
+
+def _timeout(value: object) -> float:
+    seconds = validation.seconds("timeout", value, most=MAX_TIMEOUT)
+    if not seconds:
+        raise PolicyError("timeout", "no exchange is over in 0 seconds", "Give more than 0 seconds, or leave it out.")
+    return seconds
