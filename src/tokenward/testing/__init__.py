@@ -20,6 +20,8 @@ A pytest fixture for your own tests (copy it; it needs no plugin), with an issue
 
 Without a network: `Verifier(policy, fetch=issuer.fetch)`, `AsyncVerifier(policy, fetch=issuer.async_fetch)`. An issuer that
 replaces another one, with its keys: `LocalIssuer(keys=issuer.keys)`. As a process: `python -m tokenward.testing --help`.
+
+Beside it: `testing.workspace`, a stand-in for a Databricks workspace, and `testing.entra_server`, Entra's token endpoint.
 """
 
 from tokenward.testing.claims import DEFAULT_CALLER, DEFAULT_CLIENT_ID, DEFAULT_TENANT
