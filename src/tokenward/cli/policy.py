@@ -1,0 +1,128 @@
+"""`tokenward policy would-accept`: which federation policy would accept a token, and for each other one why not."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from tokenward.cli.outcome import CommandFailed, Exit
+from tokenward.cli.output import print_json, print_note
+from tokenward.cli.parser import Subparsers
+from tokenward.cli.tokens import STDIN, add_token_options, read_stdin, read_token, reads_stdin
+from tokenward.cli.verdicts import answer_of, document, print_verdicts
+from tokenward.databricks import FederationPolicy, Verdict, read_policies, would_accept
+from tokenward.databricks.federation.policies import policy_of
+from tokenward.redaction import shown
+from tokenward.verifier import Verifier
+
+MAX_FILE_BYTES = 4 * 1024 * 1024
+"""Twenty policies with keys of their own are 100 KB."""
+
+DESCRIPTION = """\
+Judge a JWT by Databricks federation policies, as Databricks does, before it is
+asked. FILE holds policies in JSON or YAML: one, a list, or the API's answer; - is
+stdin. The JWT is read from stdin, from a file or from the environment, and never
+from the command line. The issuer's keys are fetched to check the signature."""
+EPILOG = """\
+examples:
+  databricks account federation-policy list -o json > policies.json
+  tokenward policy would-accept policies.json --token-env FEDERATED_JWT_TOKEN
+  tokenward policy would-accept policies.json --client-id "$CLIENT_ID" < jwt.txt
+
+exit codes:
+  0  a policy accepts the JWT
+  1  no policy does
+  2  a wrong option, or a file that holds no policies
+  3  the issuer's keys could not be fetched, and nothing else speaks against it
+  4  there was no JWT"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command to `tokenward`."""
+    about = "look at federation policies"
+    parser = subparsers.add_parser("policy", help=about, description="Look at Databricks federation policies.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="command")
+    help_ = "say which policy accepts a JWT, before Databricks is asked"
+    would = commands.add_parser("would-accept", help=help_, description=DESCRIPTION, epilog=EPILOG)
+    would.add_argument("file", metavar="FILE", help="the policies; - is stdin")
+    add_token_options(would, what="the JWT")
+    audience = "the account, whose id is the audience of a policy that names none; default: $DATABRICKS_ACCOUNT_ID"
+    would.add_argument("--account-id", metavar="UUID", help=audience)
+    would.add_argument("--client-id", metavar="UUID", help="the service principal that the exchange would name")
+    would.add_argument("--offline", action="store_true", help="fetch no keys, and leave the signature unchecked")
+    would.add_argument("--all", action="store_true", help="print every check, not only those that fail")
+    would.add_argument("--json", action="store_true", help="print JSON, every check included")
+    would.runs(run, MappingProxyType({}))
+
+
+def run(args: argparse.Namespace) -> Exit:
+    """Judge one token by every policy of a file."""
+    if args.file == STDIN and reads_stdin(args):
+        problem = "Both the policies and the JWT are to come from stdin."
+        raise CommandFailed(Exit.USAGE, problem, "Take one of them from elsewhere: --token-env or --token-file.")
+    policies = _policies(args)
+    verdicts = _judged(read_token(args), policies, args)
+    if args.json:
+        print_json(document(verdicts))
+    else:
+        print_verdicts(verdicts, offline=args.offline, all_checks=args.all)
+    answer = answer_of(verdicts)
+    return Exit.UNAVAILABLE if answer is None else Exit.YES if answer else Exit.NO
+
+
+def _judged(token: str, policies: Sequence[FederationPolicy], args: argparse.Namespace) -> list[Verdict]:
+    verifier = None if args.offline else Verifier(policy_of(_key_sources(policies)), observer=None)
+    try:
+        verdicts = would_accept(token, policies, now=time.time(), client_id=args.client_id, verifier=verifier)
+    finally:
+        if verifier is not None:
+            verifier.close()
+    form = verdicts[0].findings[0]
+    if form.held is False:
+        raise CommandFailed(Exit.NO_TOKEN, f"It is no signed JWT: {form.seen}.", form.fix)
+    return verdicts
+
+
+def _key_sources(policies: Sequence[FederationPolicy]) -> list[FederationPolicy]:
+    """Policies by which each issuer's keys are found. Only the signature is judged by them, so what policies of one issuer may
+    differ in is left out, and of different addresses for one issuer's keys the first counts."""
+    first: dict[str, FederationPolicy] = {}
+    for policy in policies:
+        first.setdefault(policy.issuer, policy)
+    return [
+        FederationPolicy(policy.issuer, audiences=policy.audiences, jwks_uri=policy.jwks_uri, jwks_json=policy.jwks_json)
+        for policy in first.values()
+    ]
+
+
+def _policies(args: argparse.Namespace) -> list[FederationPolicy]:
+    account_id = args.account_id or os.environ.get("DATABRICKS_ACCOUNT_ID") or None
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        policies = read_policies(_text(args.file), account_id=account_id)
+    for warning in heard:
+        print_note(str(warning.message))
+    if not policies:
+        raise CommandFailed(Exit.USAGE, f"{shown(args.file)} holds no policy.", "Give a file with at least one.")
+    return policies
+
+
+def _text(name: str) -> bytes:
+    text = read_stdin(MAX_FILE_BYTES) if name == STDIN else _file(Path(name))
+    if len(text) > MAX_FILE_BYTES:
+        raise CommandFailed(Exit.USAGE, f"{shown(name)} is larger than any list of policies.", "Give the policies alone.")
+    return text
+
+
+def _file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
+        problem = f"{shown(str(path))} cannot be read ({getattr(exc, 'strerror', None) or type(exc).__name__})."
+        raise CommandFailed(Exit.USAGE, problem, "Give a JSON or YAML file with federation policies.") from None
