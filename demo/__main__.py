@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 DESCRIPTION = """\
 Starts a local issuer and a guarded app as real processes on this machine, sends them real requests, good and bad, and then
-rotates the issuer's keys and kills it while known callers go on. Exit status 0 only if every verdict is the expected one."""
+rotates the issuer's keys and kills it while known callers go on. Then exchanges federated tokens, good and bad, at a stand-in
+for a Databricks workspace, and kills that, too. Exit status 0 only if every verdict is the expected one."""
 NEEDED = ("tokenward", "structlog", "starlette", "httpx", "uvicorn")
 STOPPED = 130
 
@@ -87,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="print one JSON document and nothing else on standard output")
     how.add_argument("--serve", action="store_true", help="keep everything up and print curl lines to try, until Ctrl-C")
-    parser.add_argument("--quick", action="store_true", help="the table of requests only, without rotation and outage")
+    parser.add_argument("--quick", action="store_true", help="without rotation and outage")
     parser.add_argument("--app", default="demo.app:app", metavar="MODULE:NAME", help="guard another app (default: %(default)s)")
     return parser
 

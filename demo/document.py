@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
-from demo.chapters import Chapter
+from demo.chapters import Chapter, Check
+from demo.credentials import Exchanged
 from demo.exchange import Row
 from demo.load import Phase
 from demo.run import Outcome
@@ -15,6 +17,11 @@ def document(outcome: Outcome) -> str:
     whole = {
         "requests": [_row(row) for row in outcome.rows],
         "chapters": [_chapter(chapter) for chapter in outcome.chapters],
+        "exchanges": {
+            "requests": [_exchanged(row) for row in outcome.credentials.rows],
+            "checks": _checks(outcome.credentials.checks),
+            "seconds": round(outcome.credentials.seconds, 1),
+        },
         "summary": {
             "ok": not outcome.unexpected,
             "requests": outcome.requests,
@@ -51,8 +58,26 @@ def _chapter(chapter: Chapter) -> dict[str, object]:
         "name": chapter.name,
         "title": chapter.title,
         "requests": [_row(row) for row in chapter.rows],
-        "checks": [{"name": check.name, "ok": check.holds, "seen": check.seen} for check in chapter.all_checks()],
+        "checks": _checks(chapter.all_checks()),
         "known_callers": {**_phase(chapter.callers), "waits": chapter.waits},
+    }
+
+
+def _checks(checks: Sequence[Check]) -> list[dict[str, object]]:
+    return [{"name": check.name, "ok": check.holds, "seen": check.seen} for check in checks]
+
+
+def _exchanged(row: Exchanged) -> dict[str, object]:
+    expected = row.expected
+    return {
+        "name": expected.name,
+        "client_id": expected.client_id,
+        "ok": not row.differences(),
+        "expected": {"status": expected.status, "code": expected.code, "asked": expected.asked},
+        "seen": {"status": row.status, "code": row.code, "asked": row.asked},
+        "answer": row.answer,
+        "hint": row.hint,
+        "milliseconds": round(row.milliseconds, 2),
     }
 
 

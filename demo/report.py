@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Sequence
 
 from demo.chapters import Chapter
+from demo.credentials import Exchanged
 from demo.exchange import Row
 from demo.run import Outcome
 
@@ -18,6 +19,7 @@ TOTAL_WIDTH = 120
 NARROW = 30
 """With less room for the explanation, it goes below the row."""
 HEADING = ("", "request", "status", "code")
+EXCHANGE_HEADING = ("", "exchange", "status", "code")
 EXPLANATION = "explanation (the operator's log)"
 
 
@@ -31,7 +33,7 @@ class Report:
 
     def lines(self) -> list[str]:
         """The whole report."""
-        return [*self._table(), *self._chapters(), *self._latencies(), *self._summary()]
+        return [*self._table(), *self._chapters(), *self._latencies(), *self._exchanges(), *self._summary()]
 
     def _table(self) -> list[str]:
         rows = self._outcome.rows
@@ -49,6 +51,13 @@ class Report:
         rows = [((_verdict(not row.differences()), row.name), _answered(row)) for row in chapter.rows]
         checks = [((_verdict(check.holds), check.name), check.seen) for check in chapter.all_checks()]
         return ["", *textwrap.wrap(chapter.title, self._width), *self._block([*rows, *checks])]
+
+    def _exchanges(self) -> list[str]:
+        told = self._outcome.credentials
+        cells = [EXCHANGE_HEADING, *(_exchange_cells(row) for row in told.rows)]
+        texts = [EXPLANATION, *(row.explanation for row in told.rows)]
+        checks = [((_verdict(check.holds), check.name), check.seen) for check in told.checks]
+        return ["", *self._block(list(zip(cells, texts, strict=True))), *self._block(checks)]
 
     def _block(self, lines: Sequence[tuple[Sequence[str], str]]) -> list[str]:
         """Cells in columns, and a text beside them."""
@@ -81,6 +90,7 @@ class Report:
         numbers = {
             "requests": outcome.requests,
             "refused": outcome.refused,
+            "exchanges": len(outcome.credentials.rows),
             "unexpected": len(outcome.unexpected),
             "waits by known callers": outcome.known_waits,
         }
@@ -111,6 +121,10 @@ def print_report(outcome: Outcome) -> None:
 
 def _verdict(right: bool) -> str:
     return OK if right else WRONG
+
+
+def _exchange_cells(row: Exchanged) -> tuple[str, ...]:
+    return (_verdict(not row.differences()), row.expected.name, str(row.status), row.code or "-")
 
 
 def _answered(row: Row) -> str:

@@ -1,4 +1,4 @@
-"""The run: the table of requests, then the chapters, and what it all comes to."""
+"""The run: the table of requests, the chapters, the exchanges of tokens, and what it all comes to."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from demo.cases import cases
 from demo.chapters import Chapter, Story, known_tokens
+from demo.credentials import Credentials, credentials
 from demo.exchange import Row, sent
 from demo.load import KnownCallers
 from demo.stage import Stage
@@ -20,6 +21,7 @@ class Outcome:
 
     rows: list[Row] = field(default_factory=list)
     chapters: list[Chapter] = field(default_factory=list)
+    credentials: Credentials = field(default_factory=Credentials)
     known_waits: int = 0
     seconds: float = 0.0
 
@@ -47,7 +49,7 @@ class Outcome:
             if not check.holds
         ]
         waits = [f"Known callers waited for keys {self.known_waits} times"] if self.known_waits else []
-        return rows + checks + waits
+        return rows + checks + waits + self.credentials.unexpected
 
 
 def run(app: str, *, chapters: bool = True) -> Outcome:
@@ -60,6 +62,8 @@ def run(app: str, *, chapters: bool = True) -> Outcome:
         if chapters:
             outcome.chapters = _chapters(stage, waits)
         outcome.known_waits = waits.of_known_callers()
+    progress("Exchanging federated tokens at a stand-in workspace ...")
+    outcome.credentials = credentials()
     outcome.seconds = time.monotonic() - began
     return outcome
 
