@@ -48,6 +48,7 @@ def _row(row: Row) -> dict[str, object]:
         "ok": not row.differences(),
         "expected": {"status": expected.status, "code": expected.code, "challenge": expected.challenge},
         "seen": {"status": seen.status, "code": seen.code, "challenge": seen.challenge, "retry_after": seen.retry_after},
+        "reason": seen.reason,
         "hint": seen.hint,
         "milliseconds": round(seen.milliseconds, 2),
     }

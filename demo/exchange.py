@@ -12,17 +12,23 @@ from demo.cases import Case, Expected, Headers
 from demo.processes import Event
 from demo.stage import Stage
 
+SHOWN = 60
+"""Characters of what was expected and seen in a table; the event itself has up to 200."""
 LOG_DELAY = 5.0
 """Seconds that a line in the app's log may take to reach us; it is written before the answer is sent."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What came back; `code` and `hint` are the app's own log event, None where it logged no rejection."""
+    """What came back; `code`, `reason` and `hint` are the app's own log event, None where it logged no rejection.
+
+    `reason` is with what was expected and what was seen, as the event has them.
+    """
 
     status: int
     code: str | None
     challenge: str | None
+    reason: str | None
     hint: str | None
     body: str
     retry_after: str | None
@@ -48,7 +54,7 @@ class Row:
     @property
     def explanation(self) -> str:
         """What the operator reads of a refusal; of an accepted request, what the app learned of its caller."""
-        return self.seen.hint or _learned(self.seen.body)
+        return f"{self.seen.reason}. {self.seen.hint}" if self.seen.hint else _learned(self.seen.body)
 
 
 def _learned(body: str) -> str:
@@ -77,11 +83,25 @@ def ask(stage: Stage, path: str, headers: Headers) -> Seen:
         response.status_code,
         event.get("code"),
         response.headers.get("WWW-Authenticate"),
+        _reason(event),
         event.get("hint"),
         response.text,
         response.headers.get("Retry-After"),
         milliseconds,
     )
+
+
+def _reason(event: Event) -> str | None:
+    """Why, and what the two things were that differ."""
+    if "reason" not in event:
+        return None
+    judged = [f"{word} {_short(event[word])}" for word in ("expected", "seen") if word in event]
+    return f"{event['reason']} ({', '.join(judged)})" if judged else str(event["reason"])
+
+
+def _short(value: object) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _event(stage: Stage, path: str, *, waiting: bool) -> Event:

@@ -58,7 +58,9 @@ def serve(app: str) -> None:
 
 def _show(event: Event) -> None:
     """One event of the app's log in one line, with the fields that explain."""
-    named = ("code", "path", "reason", "why", "kind", "keys", "added", "key_age", "hint")
+    if event.get("event") == "keys_refreshed" and not (event.get("added") or event.get("removed")):
+        return  # as every three seconds here
+    named = ("code", "path", "reason", "expected", "seen", "issuer", "kid", "why", "kind", "keys", "added", "key_age", "hint")
     fields = "  ".join(f"{name}={event[name]}" for name in named if name in event)
     progress(f"{event.get('level', ''):<8}{event.get('event')}  {fields}")
 
