@@ -40,6 +40,7 @@ IMPURE_ROOMS: dict[str, set[str]] = {
     "forks": {"os"},
     "databricks.on_behalf_of.client_auth": {"os"},
     "databricks.driving": {"time"},
+    "databricks.federation.would_accept": {"time"},
     "databricks.sharing": {"threading", "time"},
     "databricks.tokens": {"time"},
     "databricks.workspace.workspace": {"time"},

@@ -115,7 +115,7 @@ class AuthenticationError(Exception):
     @property
     def hint(self) -> str:
         """One line for the operator: what to look at or change. Never empty; a check of your own may give its own."""
-        return self._hint or hint_for(self.code, self.claim, self.expected, self.actual)
+        return self._hint or hint_for(self.code, self.claim, self.expected, self.actual, self.issuer)
 
 
 class TokenRejected(AuthenticationError):
@@ -268,7 +268,7 @@ class ClaimsChallenge(TokenRejected):
 
 
 class ExchangeRefused(TokenRejected):
-    """Databricks would not exchange the token (RFC 8693 section 2.2.2)."""
+    """Databricks or Entra gives no token for the caller's (RFC 8693 section 2.2.2), or the workspace refuses the one it got."""
 
     code = "exchange_refused"
     description = "The access token was not accepted for exchange"
@@ -331,7 +331,7 @@ class KeysUnavailable(ServiceUnavailable):
 
 
 class ExchangeUnavailable(ServiceUnavailable):
-    """The token endpoint could not be reached; retry after `retry_after` seconds."""
+    """The token endpoint or the workspace could not be asked, or cannot tell; retry after `retry_after` seconds."""
 
     code = "exchange_unavailable"
     description = "The service cannot exchange tokens at the moment"

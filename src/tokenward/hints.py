@@ -73,17 +73,17 @@ _HINTS_BY_CLAIM = {
         "This is an application's token, and applications hold roles, never scopes; require a role of it, or set kinds=['user']."
     ),
     ("exchange_refused", "personal access token"): (
-        "A PAT (dapi...) is used as it is and cannot be exchanged; have the client send its identity provider's JWT."
+        "A PAT (dapi...) is Databricks' own and used as it is; what can be exchanged is an identity provider's JWT."
     ),
     ("exchange_refused", "alg"): "Databricks takes RS256 and ES256 only; have the identity provider sign with one of them.",
 }
 
 
-def hint_for(code: str, claim: str | None, expected: object, actual: object) -> str:
+def hint_for(code: str, claim: str | None, expected: object, actual: object, issuer: str | None = None) -> str:
     """The operator's next step for a rejection; it may quote the configuration, never the token."""
     if code == "audience_not_accepted" and _mentions_graph(actual):
         return f"This is a Microsoft Graph token; have the client ask for this API's scope instead, such as {_scope(expected)}."
-    if code == "audience_not_accepted" and _is_entra(expected):
+    if code == "audience_not_accepted" and _is_entra(expected) and (issuer is None or _ENTRA_ISSUER.match(issuer[:200])):
         return f"{_HINTS[code]} An Entra client asks for the scope {_scope(expected)}."
     if code == "issuer_not_trusted" and (version := _version_left_out(expected, actual)):
         return f"This is a version {version} token, which the policy's versions leave out; list {version!r} there if you mean to."

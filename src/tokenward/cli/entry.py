@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 
-NOT_INSTALLED = "tokenward: the command line needs the package rich. Install it with: pip install 'tokenward[cli]'"
+NOT_INSTALLED = "tokenward: the command line needs the package rich. Install it with: pip install rich PyYAML"
 USAGE = 2
 DEFECT = 70
 """EX_SOFTWARE of sysexits.h."""

@@ -32,17 +32,9 @@ exit codes:
   4  there was no JWT"""
 ADVICE = MappingProxyType(
     {
-        "Databricks does not know the service principal of client_id": "Check --client-id: it is the application ID (a UUID) of "
-        "a service principal of the account, and not its name or number.",
-        "Databricks refused the token": "Check that the account has the user or service principal whom the JWT names, then "
-        "compare the JWT with the federation policies: tokenward policy would-accept FILE.",
-        "Databricks exchanges only tokens signed with RS256 or ES256": "Have the identity provider sign with one of these.",
-        "a Databricks personal access token, and not a JWT": "Use it as it is, such as with tokenward me: it is Databricks' own.",
-        "exchange_refused": "Compare the JWT with the federation policies: tokenward policy would-accept FILE.",
         "token_expired": "Get a new JWT from your identity provider; if it is new, check this machine's clock.",
         "malformed_token": "Give the JWT of your identity provider, whole; it has three parts with dots between them.",
         "token_too_large": "Give the JWT alone; if it is so long, have the identity provider put fewer claims into it.",
-        "exchange_unavailable": "Check --host, the network, and HTTPS_PROXY and SSL_CERT_FILE if they are set.",
     }
 )
 

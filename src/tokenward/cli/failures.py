@@ -27,14 +27,14 @@ _ARGUMENT = re.compile(r"\b(client_id|account_id)\b")
 _NO_TOKENS = (MalformedToken, TokenTooLarge)
 
 Advice = Mapping[str, str]
-"""A command's own next step for a reason or a code, where the library's hint is meant for whoever runs a service."""
+"""A command's own next step for a code, where the library's hint is meant for whoever runs a service."""
 
 
 def failure_of(error: PolicyError | AuthenticationError, advice: Advice) -> CommandFailed:
     """What to print of an error, and which code to exit with."""
     if isinstance(error, PolicyError):
         return _unusable(error)
-    fix = advice.get(error.reason) or advice.get(error.code, error.hint)
+    fix = advice.get(error.code, error.hint)
     wait = error.retry_after if isinstance(error, ServiceUnavailable) else None
     again = "" if wait is None else f" Try again in {math.ceil(wait)} s."
     problem, code = f"{error.reason or error.code}.", error.code
@@ -61,7 +61,7 @@ def _facts(error: AuthenticationError) -> dict[str, str]:
     """What was expected and seen; a list that was not compared with anything is the answer of a server, part by part."""
     if error.claim == "exp" and isinstance(error.actual, (int, float)):
         return {"ended": date(error.actual)}
-    if error.expected is None and isinstance(error.actual, list):
+    if error.expected is None and isinstance(error.actual, (list, tuple)):
         return {"answer": " ".join(str(shown(part)) for part in error.actual)}
     seen = {"expected": error.expected, "seen": error.actual}
     return {name: _text(value) for name, value in seen.items() if value is not None}

@@ -44,7 +44,6 @@ ADVICE = MappingProxyType(
         "user_not_in_workspace": "The token is good, but its owner may not enter: have an administrator add the user or service "
         "principal to this workspace, or check --host and the workspace's IP access lists.",
         "malformed_token": "Give the token alone, as tokenward exchange --raw prints it.",
-        "exchange_unavailable": "Check --host, the network, and HTTPS_PROXY and SSL_CERT_FILE if they are set.",
     }
 )
 

@@ -24,10 +24,10 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 """Twenty policies with keys of their own are 100 KB."""
 
 DESCRIPTION = """\
-Judge a JWT by Databricks federation policies, as Databricks does, before it is
-asked. FILE holds policies in JSON or YAML: one, a list, or the API's answer; - is
-stdin. The JWT is read from stdin, from a file or from the environment, and never
-from the command line. The issuer's keys are fetched to check the signature."""
+Judge a JWT by Databricks federation policies before Databricks is asked. FILE
+holds policies in JSON or YAML: one, a list, or the API's answer; - is stdin. The
+JWT is read from stdin, from a file or from the environment, and never from the
+command line. The issuer's keys are fetched to check the signature."""
 EPILOG = """\
 examples:
   databricks account federation-policy list -o json > policies.json

@@ -78,9 +78,7 @@ def _conclusion(matches: Sequence[str], answer: bool | None) -> str:
             "It cannot be told whether Databricks would exchange this token. Next: try again, or see the note on its signature."
         )
     if not answer:
-        return (
-            "Databricks would not exchange this token. Next: change what is said above, in a policy or at the identity provider."
-        )
+        return "No policy accepts this token. Next: change what is said above, in a policy or at the identity provider."
     by = ", ".join(matches)
     return f"Databricks would exchange this token, if the user or service principal exists, by: {by}."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,6 +11,13 @@ from tokenward.identity import Claims
 from tokenward.token.compact import Opener
 from tokenward.token.lifetime import MAX_DATE
 
+ALGORITHMS = ("RS256", "ES256")
+"""Databricks takes no others: docs.databricks.com/aws/en/dev-tools/auth/oauth-federation-exchange. No policy can change it."""
+REFUSED_AT = 30.0
+"""Seconds before its end from which Databricks refuses a token."""
+MARGIN = 40.0
+"""Seconds before its end from which a token is not handed out again, as Databricks' own SDK has it."""
+_B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1; anything else would break out of a header
 MAX_TOKEN_BYTES = 16 * 1024
 """The default of a policy: whoever raises it there sends tokens that no header of a usual server holds."""
 
@@ -66,6 +74,11 @@ class Subject:
 
     def __repr__(self) -> str:
         return f"<Subject algorithm={self.algorithm}>"
+
+
+def is_bearer(value: object) -> bool:
+    """Whether this may stand behind "Bearer" in a header, and is no longer than any token."""
+    return isinstance(value, str) and len(value) <= MAX_TOKEN_BYTES and _B64TOKEN.fullmatch(value) is not None
 
 
 def token_bytes(token: str | bytes) -> bytes:

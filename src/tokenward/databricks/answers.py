@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from tokenward.databricks.access import MAX_TOKEN_BYTES, AccessToken, Subject
+from tokenward.databricks.access import AccessToken, Subject, is_bearer
 from tokenward.keys.port import FetchRequest, FetchResponse
 from tokenward.token.lifetime import MAX_DATE
 from tokenward.token.strict import decode_base64url, parse_object, parse_unique_object
@@ -24,8 +24,7 @@ MAX_SCOPE_CHARS = 8 * 1024
 ATTEMPT_TIMEOUT = 10.0
 """Seconds for one request; the total deadline is the driver's, and may be shorter."""
 
-_B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1; anything else would break out of a header
-_SCOPE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")  # RFC 6749 section 3.3
+_SCOPE = re.compile(r"(?:[\x21\x23-\x5b\x5d-\x7e]{1,128}(?: |$))*")  # RFC 6749 section 3.3; a longer word is no scope
 _DIGITS = re.compile(r"[0-9]{1,10}")
 
 
@@ -57,7 +56,7 @@ def read_granted(response: FetchResponse) -> Granted:
     """Read a good answer. Raises ValueError, whose text holds nothing of it."""
     members = members_of(response)
     token, kind = members.get("access_token"), members.get("token_type")
-    if not isinstance(token, str) or len(token) > MAX_TOKEN_BYTES or not _B64TOKEN.fullmatch(token):
+    if not isinstance(token, str) or not is_bearer(token):
         raise ValueError("the answer has no access token")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise ValueError("the answer's token is no bearer token")
@@ -69,6 +68,8 @@ def access_token(granted: Granted, subject: Subject, now: float, *, scope: str, 
 
     `now` is when the request began, so that its time counts against the token. Raises ValueError if there is no life in it.
     """
+    if granted.access_token == subject.token:  # no grant falls back to it, and no answer may
+        raise ValueError("the answer is the caller's own token")
     ends = [subject.expires_at, math.inf if granted.expires_in is None else now + granted.expires_in]
     expires_at = min(*ends, _own_expiry(granted.access_token))
     if not now < expires_at:

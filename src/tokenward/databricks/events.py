@@ -9,6 +9,7 @@ from typing import TypeAlias
 from tokenward.diagnostics import event_fields
 from tokenward.errors import AuthenticationError, ServiceUnavailable
 from tokenward.logger import Logger, logger_or_ours
+from tokenward.redaction import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,11 @@ def log_exchange_event(event: ExchangeEvent, logger: Logger | None = None) -> No
     log = logger_or_ours(logger)
     seconds = round(event.seconds, 3)
     if isinstance(event, TokenExchanged):
-        log.info("token_exchanged", grant=event.grant, seconds=seconds, expires_in=round(event.expires_in), scope=event.scope)
+        log.info(
+            "token_exchanged", grant=event.grant, seconds=seconds, expires_in=round(event.expires_in), scope=shown(event.scope)
+        )
         return
     report = log.error if isinstance(event.error, ServiceUnavailable) else log.warning
-    report("token_exchange_failed", grant=event.grant, seconds=seconds, **event_fields(event.error))
+    fields = event_fields(event.error)
+    fields.pop("signature_held")  # whoever verified the caller's token knows; here it is given
+    report("token_exchange_failed", grant=event.grant, seconds=seconds, **fields)

@@ -9,23 +9,24 @@ import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from tokenward import validation
-from tokenward.databricks.access import AccessToken, Subject
+from tokenward.databricks.access import ALGORITHMS, REFUSED_AT, AccessToken, Subject
 from tokenward.databricks.answers import access_token, form_request, members_of, read_granted
 from tokenward.databricks.grant import Answered, Steps, key_of, unavailable, with_retries
-from tokenward.errors import ExchangeRefused, PolicyError, TokenExpired
+from tokenward.databricks.hosts import workspace_origin
+from tokenward.errors import ExchangeRefused, PolicyError, TokenExpired, TokenRejected
 from tokenward.keys.port import FetchFailed, FetchResponse
 from tokenward.redaction import shown
 
-ALGORITHMS = ("RS256", "ES256")
-"""Databricks takes no others."""
+E = TypeVar("E", bound=TokenRejected)
+
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 SUBJECT_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:jwt"  # noqa: S105  # the name of a type
 
 _SCOPES = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")  # RFC 6749 section 3.3
-_HOST_FIX = "Write it like 'adb-1234567890123456.7.azuredatabricks.net'."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Exchange:
     url: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        origin = _origin(self.host)
+        origin = workspace_origin("host", self.host)
         account, client, scope = _account(self.account_id, origin), _client(self.client_id), _scope(self.scope)
         path = "/oidc/v1/token" if account is None else f"/oidc/accounts/{account}/v1/token"
         judged = {"host": urlsplit(origin).netloc, "client_id": client, "scope": scope, "account_id": account}
@@ -69,8 +70,10 @@ class Exchange:
         if subject.algorithm not in ALGORITHMS:
             reason = "Databricks exchanges only tokens signed with RS256 or ES256"
             raise _about(ExchangeRefused(reason, claim="alg", expected=list(ALGORITHMS), actual=subject.algorithm), subject)
-        if not now < subject.expires_at:
-            raise TokenExpired("exp has passed", claim="exp", expected=f"after {now:.0f}", actual=subject.expires_at)
+        if not now + REFUSED_AT < subject.expires_at:
+            reason = "exp has passed, or is so near that Databricks refuses the token, and what it would be exchanged for"
+            expected = f"after {now + REFUSED_AT:.0f}"
+            raise _about(TokenExpired(reason, claim="exp", expected=expected, actual=subject.expires_at), subject)
         answer = yield from with_retries(form_request(self.url, self._form(subject)))
         return read_answer(answer, subject, now, scope=self.scope)
 
@@ -86,8 +89,6 @@ def read_answer(answer: Answered, subject: Subject, now: float, *, scope: str) -
         raise _no_token(answer, subject)
     try:
         granted = read_granted(answer)
-        if granted.access_token == subject.token:  # only for a parameter that is never sent here, and it would be no exchange
-            raise _about(ExchangeRefused("Databricks gave the caller's own token back"), subject)
         return access_token(granted, subject, now, scope=scope, source="exchange")
     except ValueError as exc:
         raise unavailable(answer, str(exc)) from None
@@ -100,13 +101,13 @@ _REASONS = (
     (
         "TOKEN_AUDIENCE_INVALID",
         "the federation policy wants another audience",
-        "Set the policy's audiences to the token's aud, or have the identity provider issue the audience that the policy wants.",
+        "Let the policy's audiences and the token's aud agree, in either place (`tokenward policy would-accept` shows both).",
     ),
     ("TOKEN_INVALID", "no federation policy fits the token", _NO_POLICY),
     (
         "Invalid service principal id",
         "Databricks does not know the service principal of client_id",
-        "Compare client_id with the service principal's application ID in Databricks.",
+        "Compare client_id with the application ID (a UUID) of the service principal in Databricks.",
     ),
     (
         "Unable to load valid OpenID configuration",
@@ -120,7 +121,9 @@ _REASONS = (
     ),
 )
 """What Databricks writes, as recorded, what it means, and what to do."""
-_SILENT = "A 401 without a word: usually the user of the token is not in the Databricks account; provision it (SCIM)."
+_SILENT = (
+    "A 401 without a word: usually the account lacks the user or service principal that the token names; provision it (SCIM)."
+)
 _TEXTS = (("error", "error_description"), ("errorCode", "errorSummary"), ("error_code", "message"))
 """The pairs of members in which Databricks' endpoints tell an error."""
 _IMPERSONAL = frozenset({"iss", "aud", "tid", "azp", "appid", "client_id"})
@@ -146,7 +149,7 @@ def _refused(answer: FetchResponse, members: Mapping[str, object], subject: Subj
     otherwise = ("Databricks refused the token", _NO_POLICY if told or code else _SILENT)
     reason, hint = next(((reason, hint) for sign, reason, hint in _REASONS if sign in told), otherwise)
     lines = textwrap.wrap(_impersonal(told, subject), _LINE, break_long_words=False, break_on_hyphens=False)
-    seen = [f"HTTP {answer.status}", *([code] if code else []), *lines[:_LINES]]
+    seen = [f"HTTP {answer.status}", *([_impersonal(code, subject)] if code else []), *lines[:_LINES]]
     return _about(ExchangeRefused(reason, hint=hint, actual=[shown(line) for line in seen]), subject)
 
 
@@ -164,12 +167,13 @@ def _impersonal(text: str, subject: Subject) -> str:
     named = {value: name for name, value in subject.claims.items() if isinstance(value, str) and len(value) > 2}
     for name in _IMPERSONAL & subject.claims.keys():
         named.pop(str(subject.claims[name]), None)
+    text = text.replace(subject.token, "<token>")
     for value in sorted(named, key=len, reverse=True):
-        text = text.replace(value, f"<{named[value]}>")
+        text = re.sub(re.escape(value), f"<{named[value]}>", text, flags=re.IGNORECASE)
     return text
 
 
-def _about(error: ExchangeRefused, subject: Subject) -> ExchangeRefused:
+def _about(error: E, subject: Subject) -> E:
     """Add what the token says of itself, for the log."""
     issuer = subject.claims.get("iss")
     error.issuer, error.algorithm = issuer if isinstance(issuer, str) else None, subject.algorithm
@@ -177,16 +181,6 @@ def _about(error: ExchangeRefused, subject: Subject) -> ExchangeRefused:
 
 
 # -- configuration -----------------------------------------------------------------------------------------------------
-
-
-def _origin(host: object) -> str:
-    """The scheme and host of an endpoint, without a slash."""
-    text = validation.text("host", host, "'adb-1234567890123456.7.azuredatabricks.net'")
-    url = validation.address("host", text if "://" in text else f"https://{text}")
-    parts = urlsplit(url)
-    if parts.path not in ("", "/") or parts.query or url.endswith("?"):
-        raise PolicyError("host", "it has a path or a query", _HOST_FIX)
-    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def _account(account_id: object, origin: str) -> str | None:

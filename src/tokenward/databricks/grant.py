@@ -125,4 +125,16 @@ def _bounded(seconds: float) -> float:
 def unavailable(answer: Answered, reason: str = "the token endpoint gave no usable answer") -> ExchangeUnavailable:
     """The 503 for an answer that decides nothing; the log is told what it was, and nothing of its text."""
     seen = str(answer) if isinstance(answer, FetchFailed) else f"HTTP {answer.status}"
-    return ExchangeUnavailable(reason, actual=seen, retry_after=max(retry_after_of(answer) or 0.0, UNAVAILABLE_FOR))
+    wait = max(retry_after_of(answer) or 0.0, UNAVAILABLE_FOR)
+    return ExchangeUnavailable(reason, actual=seen, hint=_hint(answer), retry_after=wait)
+
+
+def _hint(answer: Answered) -> str | None:
+    """What an answer says that is none; None for a failed request, of which the code's own hint is true."""
+    if isinstance(answer, FetchFailed):
+        return None
+    if answer.status == 429:
+        return "The endpoint limits how often it is asked; come back after retry_after, and share tokens between processes."
+    if answer.status in (404, 405) or 300 <= answer.status < 400:
+        return "This is not the endpoint that was meant; check the host, and the account id if one is given."
+    return "The endpoint answered, but not as it does when it is well; see its status page, and what is seen."

@@ -24,8 +24,10 @@ def issued_tokens(host: str, workspace_id: str | int) -> Policy:
 
     The keys come from the discovery document, whose jwks_uri is on a regional host of Databricks. Raises PolicyError.
     """
+    origin = workspace_origin("host", host)
     issuer = Issuer(
-        f"{workspace_origin('host', host)}/oidc",
+        f"{origin}/oidc",
+        discovery_url=f"{origin}/oidc/.well-known/oauth-authorization-server",
         audiences=[_workspace_id(workspace_id)],
         algorithms=ALGORITHMS,
         required_claims=("exp", "sub"),

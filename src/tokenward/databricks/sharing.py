@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeAlias, TypeVar, assert_never
 
+from tokenward import validation
 from tokenward.databricks.driving import run, run_async
 from tokenward.databricks.flights import Decision, Failed, Flight, Flights, Full, Have, Join, Landed, Lead, Outcome, Refused
 from tokenward.databricks.grant import UNAVAILABLE_FOR, Steps
@@ -53,8 +54,8 @@ class _Sharing(Generic[V]):
 
     def __init__(self, *, clock: Clock, monotonic: Clock, timeout: float, remember: int, told: Told[V] | None = None) -> None:
         self.timeout = timeout
-        self._clock = clock
-        self._monotonic = monotonic
+        self._clock = validation.clock("clock", clock)
+        self._monotonic = validation.clock("monotonic", monotonic)
         self._told = told
         self._lock = threading.Lock()
         self._flights: Flights[V] = Flights(timeout + LEASE_GRACE, remember)
@@ -209,7 +210,9 @@ def failed(exc: BaseException) -> Failed:
 
 def broken_off(why: str) -> Failed:
     """A flight that ended without any verdict; the text of a foreign exception may quote anything, and stays out."""
-    return Failed(ExchangeUnavailable("the request broke off", actual=why, retry_after=UNAVAILABLE_FOR), UNAVAILABLE_FOR)
+    hint = "Something broke here, and not at the other end; if it repeats, report it with what is seen."
+    error = ExchangeUnavailable("the request broke off", actual=why, hint=hint, retry_after=UNAVAILABLE_FOR)
+    return Failed(error, UNAVAILABLE_FOR)
 
 
 def _at_once(decision: Have[V] | Refused | Full) -> V:
@@ -219,7 +222,8 @@ def _at_once(decision: Have[V] | Refused | Full) -> V:
         case Refused(error, seconds):
             raise _for_one_caller(error, seconds) from None
         case Full():
-            raise ExchangeUnavailable("too many requests are under way", retry_after=UNAVAILABLE_FOR)
+            hint = "The other end is slower than new callers come; see its answers, and how many processes share the load."
+            raise ExchangeUnavailable("too many requests are under way", hint=hint, retry_after=UNAVAILABLE_FOR)
         case _:
             assert_never(decision)
 

@@ -10,7 +10,7 @@ import time
 from functools import partial
 
 from tokenward import validation
-from tokenward.databricks.access import AccessToken, Subject, token_bytes
+from tokenward.databricks.access import MARGIN, AccessToken, Subject, token_bytes
 from tokenward.databricks.events import ExchangeObserver, TokenExchanged, TokenExchangeFailed, TokenStatus, log_exchange_event
 from tokenward.databricks.flights import Failed, Landed, Outcome
 from tokenward.databricks.grant import Grant, Steps
@@ -20,8 +20,6 @@ from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
 from tokenward.keys.port import AsyncFetch, Fetch
 from tokenward.memory import digest_of
 
-MARGIN = 40.0
-"""Seconds before its end that a token is not handed out again: Databricks refuses tokens that end in 30 s or less."""
 SHORT = 5.0
 """Seconds that a token is handed out again even near its end, or one caller would cause an exchange for every request."""
 TIMEOUT = 10.0
@@ -35,7 +33,9 @@ MAX_REMEMBER = 1_000_000
 class _Source:
     """What both sources are made of: one grant for life, and the keys of the tokens that were exchanged."""
 
-    def __init__(self, grant: Grant, remember: int) -> None:
+    def __init__(self, grant: Grant, remember: int, observer: ExchangeObserver | None) -> None:
+        if observer is not None:
+            validation.function("observer", observer, "an event of exchanges")
         self._grant = _judged(grant)
         self._most = validation.whole("remember", remember, least=0, most=MAX_REMEMBER)
         self._keys: dict[bytes, bytes] = {}
@@ -66,10 +66,11 @@ class TokenSource(_Source):
 
     grant      how a caller's token becomes an access token, such as `Exchange(...)`
     fetch      how requests are made: one function (`keys.port.Fetch`); by default httpx, bounded in time and size
-    clock      epoch seconds; `monotonic` seconds that never go back, for pauses and ages
+    clock      epoch seconds; `monotonic` seconds that never go back, for ages
     timeout    seconds for one exchange in all, retries included
     remember   how many tokens to hold at most; 0 for none, and callers at one time still share one exchange
-    observer   told of every exchange; by default each is logged
+    observer   told of every exchange that was made; by default each is logged. What is refused before one, or without a new
+                 one, is only raised, for whoever answers the caller to report
 
     It makes no request until the first token. Raises PolicyError for impossible arguments.
     """
@@ -85,7 +86,7 @@ class TokenSource(_Source):
         remember: int = REMEMBER,
         observer: ExchangeObserver | None = log_exchange_event,
     ) -> None:
-        super().__init__(grant, remember)
+        super().__init__(grant, remember, observer)
         self._sharing: ThreadSharing[AccessToken] = ThreadSharing(
             HttpxFetch() if fetch is None else validation.fetch(fetch, async_one=False),
             clock=clock,
@@ -137,7 +138,7 @@ class AsyncTokenSource(_Source):
         remember: int = REMEMBER,
         observer: ExchangeObserver | None = log_exchange_event,
     ) -> None:
-        super().__init__(grant, remember)
+        super().__init__(grant, remember, observer)
         self._sharing: LoopSharing[AccessToken] = LoopSharing(
             AsyncHttpxFetch() if fetch is None else validation.fetch(fetch, async_one=True),
             clock=clock,

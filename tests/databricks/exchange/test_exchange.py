@@ -67,10 +67,12 @@ def test_the_documented_algorithms_are_sent(jwt: Jwt, wall: HandClock, algorithm
 
 
 def test_a_token_that_is_over_is_not_sent(subject: Subject) -> None:
-    for now in (subject.expires_at, subject.expires_at + 1):
-        with pytest.raises(TokenExpired):
-            Exchange(HOST).steps(subject, now).send(None)
-    assert Exchange(HOST).steps(subject, subject.expires_at - 1).send(None)
+    """Nor one that ends in 30 seconds or less: Databricks would refuse it, and what it would be exchanged for."""
+    for left in (30, 1, 0, -1):
+        with pytest.raises(TokenExpired) as expired:
+            Exchange(HOST).steps(subject, subject.expires_at - left).send(None)
+        assert expired.value.algorithm == subject.algorithm
+    assert Exchange(HOST).steps(subject, subject.expires_at - 31).send(None)
 
 
 # -- good answers ------------------------------------------------------------------------------------------------------
@@ -153,9 +155,9 @@ def test_a_200_without_a_token_is_unavailable_and_no_refusal(read: Callable[...,
 
 
 def test_the_callers_own_token_is_refused_as_an_answer(read: Callable[..., AccessToken], subject: Subject) -> None:
-    with pytest.raises(ExchangeRefused) as refused:
+    with pytest.raises(ExchangeUnavailable) as refused:
         read(response(GOOD | {"access_token": subject.token}))
-    assert refused.value.reason == "Databricks gave the caller's own token back"
+    assert refused.value.reason == "the answer is the caller's own token"
     assert subject.token not in repr(vars(refused.value))
 
 

@@ -30,7 +30,7 @@ def _token(desk: Any, **changes: Any) -> str:
 
 def _verifier(desk: Any) -> Any:
     def answers(url: str) -> bytes:
-        if url == f"https://{HOST}/oidc/.well-known/openid-configuration":
+        if url == f"https://{HOST}/oidc/.well-known/oauth-authorization-server":
             keys = "https://norwayeast.azuredatabricks.net/oidc/jwks.json"
             return json.dumps({"issuer": f"https://{HOST}/oidc", "jwks_uri": keys}).encode()
         return str(desk.jwks("RS256")).encode()

@@ -120,13 +120,20 @@ def test_a_file_of_several_yaml_documents_is_a_list() -> None:
         pytest.param(
             "issuer: https://idp.example/\naudiences: [a]\nsubject: on", "subject", id="a word that YAML takes for true"
         ),
-        pytest.param("issuer: https://idp.example/\naudiences: [12]", "audiences", id="an audience that YAML takes for a number"),
         pytest.param("issuer: https://a.example/\nissuer: https://b.example/", "policies", id="a member named twice"),
         pytest.param("? [a, b]\n: c", "policies", id="a key that is a list"),
         pytest.param("a: b: c", "policies", id="no YAML"),
         pytest.param("!!python/object/apply:os.system ['true']", "policies", id="a Python object"),
         pytest.param("just words", "policies", id="words"),
-        pytest.param("- &a [*a]", "policies[0]", id="a list in itself"),
+        pytest.param("- &a [*a]", "policies", id="a list in itself"),
+        pytest.param("a: &b {issuer: x}\n<<: *b\nissuer: y", "policies", id="a merge"),
+        pytest.param("description: !!int ''", "policies", id="a tag"),
+        pytest.param(
+            "\n".join(["l0: &l0 {a: 1}", *(f"l{n}: &l{n} {{<<: [{', '.join([f'*l{n - 1}'] * 9)}]}}" for n in range(1, 9))]),
+            "policies",
+            id="a bomb of merges",
+        ),
+        pytest.param("issuer: " + "1:" * 200_000 + "1", "policies", id="a number to base 60"),
         pytest.param("- " * 5000, "policies", id="nested deep"),
     ],
 )
@@ -134,6 +141,12 @@ def test_bad_yaml_is_refused(text: str, field: str) -> None:
     with pytest.raises(PolicyError) as caught:
         read_policies(text)
     assert caught.value.field == field
+
+
+@needs_yaml
+def test_what_yaml_would_take_for_a_number_or_a_date_stays_the_text_that_it_is() -> None:
+    (policy,) = read_policies("issuer: https://idp.example/\naudiences: [12, 1:30, 2026-01-01]")
+    assert policy.audiences == ("12", "1:30", "2026-01-01")
 
 
 @needs_yaml

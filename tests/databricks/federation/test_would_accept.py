@@ -183,7 +183,8 @@ def signature_of(verdict: Verdict) -> bool | None:
 def test_without_keys_in_hand_and_without_a_verifier_the_signature_is_left_open(desk: Any) -> None:
     verdict = judged(desk, desk.token(signed_by="stranger"), desk.account_policy(jwks_json=None))
     assert signature_of(verdict) is None
-    assert verdict.accepted
+    assert verdict.accepted is None, "the obvious call must not answer yes to a forgery"
+    assert not verdict.is_match
     assert "verifier" in verdict.findings[-1].fix
 
 

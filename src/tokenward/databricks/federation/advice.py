@@ -10,14 +10,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from tokenward.databricks.access import MARGIN, REFUSED_AT
 from tokenward.databricks.federation.federation_policy import FederationPolicy
 from tokenward.databricks.federation.sight import Case
 from tokenward.errors import AuthenticationError
 
-REFUSED_AT = 30
-"""Seconds before exp at which Databricks refuses a token: sdk-py oauth.py, Token.expired."""
-RENEWED_AT = 40
-"""Seconds before exp at which clients renew one: the same place. Nothing keeps an exchanged token for less."""
 MAX_QUOTED = 500
 """Characters of a claim in a text."""
 
@@ -185,11 +182,13 @@ def _life(case: Case) -> str:
     """The exchanged token ends with the token that was given for it (the same page)."""
     ends = case.claims.get("exp")
     left = ends - case.now if isinstance(ends, (int, float)) and not isinstance(ends, bool) else 0
-    if not 0 < left <= RENEWED_AT:
+    if not 0 < left <= MARGIN:
         return ""
     if left <= REFUSED_AT:
-        return f"It ends in {left:.0f} s, and so would the exchanged one; Databricks refuses tokens with {REFUSED_AT} s or less."
-    return f"It ends in {left:.0f} s, and so would the exchanged one; clients renew tokens {RENEWED_AT} s before their end."
+        return (
+            f"It ends in {left:.0f} s, and so would the exchanged one; Databricks refuses tokens with {REFUSED_AT:.0f} s or less."
+        )
+    return f"It ends in {left:.0f} s, and so would the exchanged one; clients renew tokens {MARGIN:.0f} s before their end."
 
 
 def _unknown(policy: FederationPolicy) -> str:

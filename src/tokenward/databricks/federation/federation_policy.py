@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tokenward import validation
+from tokenward.databricks.access import ALGORITHMS
 from tokenward.databricks.federation.policy_fields import JUDGES, jwks, resource
 from tokenward.databricks.federation.policy_object import OIDC_FIELDS, OUTER_FIELDS, SdkObject, parts_of, unknown_fields
 from tokenward.errors import PolicyError
 from tokenward.issuer import Issuer
 
-ALGORITHMS = ("RS256", "ES256")
-"""What Databricks takes: docs.databricks.com/aws/en/dev-tools/auth/oauth-federation-exchange. No policy can change it."""
 _ISSUERS_WORDS = {"jwks": "jwks_json", "required_values": "subject", "required_claims": "subject_claim"}
 """The Issuer's names of fields, where they are not Databricks'."""
 

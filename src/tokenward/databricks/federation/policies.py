@@ -6,14 +6,14 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 from tokenward import validation
-from tokenward.databricks.federation.federation_policy import ALGORITHMS, FederationPolicy
+from tokenward.databricks.federation.federation_policy import FederationPolicy
 from tokenward.databricks.federation.policy_object import SdkObject
 from tokenward.databricks.federation.policy_text import parsed
 from tokenward.databricks.federation.shared_issuer import OneOfSeveral, joined
 from tokenward.errors import PolicyError
 from tokenward.policy import MAX_TOKEN_BYTES, CustomCheck, Policy
 
-__all__ = ["ALGORITHMS", "FederationPolicy", "IncompletePolicies", "policy_of", "read_policies"]
+__all__ = ["FederationPolicy", "IncompletePolicies", "policy_of", "read_policies"]
 
 _EXAMPLE = "{'policies': [...]}, as the API answers, or a list of policies, or one"
 

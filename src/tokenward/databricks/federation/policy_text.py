@@ -11,7 +11,10 @@ from tokenward.token.strict import parse_unique_object
 MAX_DOCUMENT = 4 * 1024 * 1024
 """Characters. A thousand policies with keys of their own are shorter."""
 
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+MAX_YAML = 256 * 1024
+"""Characters. PyYAML reads a hundred thousand in a second; what is longer comes from the API, in JSON."""
+_TAGS = frozenset({"tag:yaml.org,2002:bool", "tag:yaml.org,2002:null"})
+"""What plain words may stand for. Numbers stay strings: no field of a policy is one."""
 
 
 def parsed(text: str | bytes) -> object:
@@ -51,6 +54,8 @@ def _json(text: str) -> object:
 
 
 def _yaml(text: str) -> object:
+    if len(text) > MAX_YAML:
+        raise PolicyError("policies", f"longer than {MAX_YAML} characters, and not JSON", "Give JSON, as the API answers.")
     try:
         yaml: Any = import_module("yaml")
     except ImportError:
@@ -58,20 +63,29 @@ def _yaml(text: str) -> object:
             "policies", "the text is not JSON, and PyYAML is not installed", "Install PyYAML, or give JSON."
         ) from None
     try:
+        _require_plain(yaml, text)
         documents = list(yaml.load_all(text, Loader=_loader(yaml)))
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as exc:
+    except Exception as exc:  # noqa: BLE001  # PyYAML raises anything for odd scalars
         where = getattr(exc, "problem_mark", None)
         line = "" if where is None else f" (line {where.line + 1})"
         raise PolicyError("policies", f"the text is neither JSON nor YAML{line}", "Correct the line.") from None
     return documents[0] if len(documents) == 1 else documents
 
 
+def _require_plain(yaml: Any, text: str) -> None:
+    """Neither aliases nor tags: a few hundred characters of them can stand for more than memory holds."""
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        tagged = getattr(event, "tag", None) is not None
+        if tagged or isinstance(event, yaml.AliasEvent):
+            raise yaml.constructor.ConstructorError(None, None, "an alias or a tag", event.start_mark)
+
+
 def _loader(yaml: Any) -> Any:
-    """PyYAML's safe loader, without dates, and without members that are named twice."""
+    """PyYAML's safe loader, without dates, numbers to base 60 and merges, and without members that are named twice."""
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
         yaml_implicit_resolvers = {  # noqa: RUF012  # PyYAML's own form
-            first: [(tag, pattern) for tag, pattern in rules if tag != _TIMESTAMP]
+            first: [(tag, pattern) for tag, pattern in rules if tag in _TAGS]
             for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
 

@@ -6,6 +6,7 @@ row by row over the Issuer that a policy becomes, so that nothing here can judge
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -46,15 +47,15 @@ class Finding:
 class Verdict:
     """What one policy makes of the token.
 
-    accepted    every check holds. Without a verifier (and without `jwks_json`) the signature is not among them
-    findings    every check, in the order in which a verifier makes them
+    accepted    every check holds; None if only the signature could not be judged, as without a verifier (and `jwks_json`)
+    findings    every check, in the order of tokenward's tables, and the signature last
     considered  whether Databricks looks at this policy at all: account-wide ones without `client_id`, a service principal's
                   with it
     notes       what holds and still matters: the principal, the life that is left, fields that are not known
     """
 
     policy: FederationPolicy
-    accepted: bool
+    accepted: bool | None
     findings: tuple[Finding, ...]
     considered: bool
     notes: tuple[str, ...] = field(default=(), repr=False)
@@ -62,7 +63,7 @@ class Verdict:
     @property
     def is_match(self) -> bool:
         """Whether Databricks would exchange the token by this policy, as far as can be told before it is asked."""
-        return self.accepted and self.considered
+        return self.accepted is True and self.considered
 
     @property
     def failures(self) -> tuple[Finding, ...]:
@@ -73,7 +74,7 @@ def would_accept(
     token: str | bytes,
     policies: Sequence[FederationPolicy],
     *,
-    now: float,
+    now: float | None = None,
     client_id: str | None = None,
     verifier: Verifies | None = None,
 ) -> list[Verdict]:
@@ -82,7 +83,7 @@ def would_accept(
     It cannot know whether the user or service principal exists, which `client_id` has which policy, or what the policy at
     Databricks is now: a change takes a minute or two to work. It fetches nothing, but a `verifier` may.
 
-    now        seconds since the epoch
+    now        seconds since the epoch; by default the present
     client_id  as it would be sent in the exchange; it selects whose policies Databricks looks at
     verifier   a Verifier with the policies' keys, such as Verifier(policy_of(policies)); without one a signature is judged
                  only by keys in `jwks_json`
@@ -92,7 +93,8 @@ def would_accept(
     """
     text = token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")
     word = signature_word(verifier, text)
-    verdicts = [_verdict(text, policy, now, client_id, word) for policy in policies]
+    at = time.time() if now is None else now
+    verdicts = [_verdict(text, policy, at, client_id, word) for policy in policies]
     matches = [verdict.policy for verdict in verdicts if verdict.is_match]
     extra = notes_on_matches(matches, client_id)
     return [replace(verdict, notes=verdict.notes + extra) if verdict.is_match else verdict for verdict in verdicts]
@@ -104,13 +106,12 @@ def _verdict(text: bytes, policy: FederationPolicy, now: float, client_id: str |
     try:
         compact = _opened(text, whole)
     except TokenRejected as rejection:
-        finding = Finding("form", "a compact JWS, signed with RS256 or ES256", rejection.reason, False, rejection.hint)
+        finding = Finding("form", "a compact JWS of three parts", rejection.reason, False, rejection.hint)
         return Verdict(policy, False, (finding,), considered)
     case = Case(policy, whole, compact.header, compact.claims, now)
-    findings = [Finding("form", "a compact JWS, signed with RS256 or ES256", "one", True), *_judged(case)]
-    accepted = all(finding.held for finding in findings)
+    findings = [Finding("form", "a compact JWS of three parts", "one", True), *_judged(case)]
     signature = _signature(case, compact, word)
-    accepted = accepted and (signature.held or (signature.held is None and not word.was_asked))
+    accepted = signature.held if all(finding.held for finding in findings) else False
     notes = notes_for(case, client_id)
     return Verdict(policy, accepted, (*findings, signature), considered, notes)
 

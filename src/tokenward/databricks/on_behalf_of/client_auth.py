@@ -128,10 +128,12 @@ class FederatedCredential:
         try:
             text = self._source.read_text("ascii") if isinstance(self._source, Path) else self._source()
         except Exception as exc:  # noqa: BLE001  # the text of a foreign exception may quote the token
-            raise ExchangeUnavailable(f"this service's federated token cannot be read ({type(exc).__name__})") from None
+            reason = f"this service's federated token cannot be read ({type(exc).__name__})"
+            raise ExchangeUnavailable(reason, hint="See the file or the function that FederatedCredential was given.") from None
         token = text.strip() if isinstance(text, str) else ""
         if len(token) > MAX_FEDERATED_CHARS or not _JWS.fullmatch(token):
-            raise ExchangeUnavailable("this service's federated token is no signed JWT")
+            reason = "this service's federated token is no signed JWT"
+            raise ExchangeUnavailable(reason, hint="See the file or the function that FederatedCredential was given.")
         return token
 
     def __repr__(self) -> str:

@@ -56,8 +56,6 @@ def read_answer(answer: Answered, subject: Subject, now: float, *, scope: str) -
         raise unavailable(answer)
     try:
         granted = read_granted(answer)
-        if granted.access_token == subject.token:
-            raise ValueError("the answer is the caller's own token")
         return access_token(granted, subject, now, scope=scope, source="on_behalf_of")
     except ValueError as exc:
         raise unavailable(answer, str(exc)) from None

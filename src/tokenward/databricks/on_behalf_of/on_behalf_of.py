@@ -20,6 +20,7 @@ from tokenward.entra import Cloud, Version
 from tokenward.errors import PolicyError, TokenExpired, TokenRejected
 from tokenward.hints import GRAPH_AUDIENCES
 from tokenward.identity import client_of
+from tokenward.issuer import ID_TOKEN_MARKS
 from tokenward.token.strict import parse_object
 
 DEFAULT_SCOPE = f"{entra.DATABRICKS_RESOURCE}/.default"
@@ -28,7 +29,6 @@ GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ATTEMPT = 5.0
 """Seconds for one request; the total is the token source's. Entra answers within one."""
 
-_ID_TOKEN_MARKS = ("nonce", "at_hash", "c_hash")
 _NOT_RESOURCES = frozenset({"openid", "profile", "email", "offline_access"})
 
 
@@ -117,7 +117,7 @@ class OnBehalfOf:
             raise TokenExpired("the caller's token expired before it could be exchanged", claim="exp", actual=subject.expires_at)
         if not _names_one_of(claims.get("aud"), self.audiences):
             raise self._not_for_us(claims.get("aud"))
-        if client_of(claims) is None or any(claims.get(mark) is not None for mark in _ID_TOKEN_MARKS):
+        if client_of(claims) is None or any(claims.get(mark) is not None for mark in ID_TOKEN_MARKS):
             raise EntraRefused("an ID token, which nothing can be had for", hint=_SEND_ACCESS_TOKEN, claim="typ")
         if entra.caller_kind(claims) != "user" or not claims.get("scp"):
             raise EntraRefused("an application's token, and only users can be acted for", hint=_USERS_ONLY, claim="kind")

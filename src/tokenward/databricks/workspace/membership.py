@@ -14,19 +14,26 @@ def judged(identity: Identity, user: User) -> User:
     """The user, if active and the caller's own. Raises UserNotInWorkspace."""
     if not user.active:
         raise UserNotInWorkspace("the workspace has deactivated the user", claim="active")
-    claim, name = _known_as(identity)
-    if name is not None and name.casefold() != user.user_name.casefold():
+    claim, name = known_as(identity)
+    is_own = "@" in user.user_name if GUEST_MARK in name else name.lower() == user.user_name.lower()
+    if not is_own:
         raise UserNotInWorkspace("the token is another principal's of the workspace, and not the caller's", claim=claim)
     return user
 
 
-def _known_as(identity: Identity) -> tuple[str, str | None]:
-    """The claim by which Azure Databricks knows the bearer of an Entra token, and its value; None where nothing can be compared.
+def known_as(identity: Identity) -> tuple[str, str]:
+    """The claim by which Databricks knows the caller, and its value.
 
-    Guests are known there by their e-mail at home, which no claim of theirs need hold.
+    Of an Entra token it is `unique_name`, or an application's `appid`; of a federated one the subject, which an account's
+    federation policy takes for the name of a user. Guests are known by their e-mail at home, which no claim of theirs need
+    hold: of them it is only seen that the workspace names a user, and no service principal.
+
+    Raises UserNotInWorkspace where the token names nobody: then there is nothing to compare.
     """
-    name = identity.claims.get("unique_name")
-    if isinstance(name, str):
-        return "unique_name", None if GUEST_MARK in name else name
-    application = identity.claims.get("appid")
-    return "appid", application if identity.kind == "app" and isinstance(application, str) else None
+    named = [("unique_name", identity.claims.get("unique_name"))]
+    named += [("appid", identity.client_id)] if identity.kind == "app" else []
+    named += [("sub", identity.subject)]
+    for claim, name in named:
+        if isinstance(name, str) and name:
+            return claim, name
+    raise UserNotInWorkspace("the caller's token names nobody whom the workspace could know", claim="unique_name")

@@ -58,15 +58,15 @@ def me_steps(origin: str, authorization: str) -> Steps[User]:
     """
     fields = {"Accept": "application/json", "Authorization": authorization}
     answer = yield from with_retries(FetchRequest(f"{origin}{PATH}", ATTEMPT_TIMEOUT, fields=fields))
-    return read_me(answer)
+    return read_me(answer, sent=authorization.partition(" ")[2])
 
 
-def read_me(answer: Answered) -> User:
+def read_me(answer: Answered, *, sent: str) -> User:
     """The principal in an answer. Raises as `me_steps`."""
     if isinstance(answer, FetchFailed):
         raise unavailable(answer, "the workspace could not be asked")
     if answer.status != 200:
-        raise _refusal(answer)
+        raise _refusal(answer, sent)
     members = members_of(answer)
     user_name, active = members.get("userName"), members.get("active", True)
     if not isinstance(user_name, str) or not 0 < len(user_name) <= MAX_NAME_CHARS or not isinstance(active, bool):
@@ -77,14 +77,14 @@ def read_me(answer: Answered) -> User:
 _HINT = "The token is of another workspace, withdrawn, or not Databricks' own; get a new one for this host."
 
 
-def _refusal(answer: FetchResponse) -> AuthenticationError:
+def _refusal(answer: FetchResponse, sent: str) -> AuthenticationError:
     """What a status and a text mean together. Only what decides is a refusal; what another on the way may have said is none."""
     if 300 <= answer.status < 400:
         return unavailable(answer, _redirected(answer))
     if answer.status not in (400, 401, 403):
         return unavailable(answer, "the workspace gave no usable answer to SCIM Me")
     members = members_of(answer)
-    text = _told(answer, members)
+    text = _told(answer, members).replace(sent, "<token>")
     seen = [f"HTTP {answer.status}", *([shown(_NAME.sub("<name>", text))] if text else [])]
     if _EXPIRED.search(text):
         return TokenExpired("the workspace says that the token has expired, or is about to", actual=seen)

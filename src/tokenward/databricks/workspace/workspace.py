@@ -9,14 +9,13 @@ and with the caller's own token or one exchanged for it.
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
 from tokenward import validation
-from tokenward.databricks.access import AccessToken, Subject
+from tokenward.databricks.access import AccessToken, Subject, is_bearer
 from tokenward.databricks.driving import run, run_async
 from tokenward.databricks.flights import Landed
 from tokenward.databricks.grant import Steps, key_of
@@ -39,7 +38,6 @@ REMEMBER = 10_000
 """Answers held by default: less than 1 KB each."""
 MAX_REMEMBER = 1_000_000
 
-_B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1; anything else would break out of the header
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -50,14 +48,14 @@ class _Workspace:
         self.origin = workspace_origin("host", host)
         self._keep = validation.seconds("keep", keep, most=MAX_KEEP)
         self._timeout = validation.seconds("timeout", timeout, most=300.0)
-        self._remember = validation.whole("remember", remember, least=0, most=MAX_REMEMBER)
+        validation.whole("remember", remember, least=0, most=MAX_REMEMBER)
         if not self._timeout:
             raise PolicyError("timeout", "no question is answered in 0 seconds", "Give more than 0 seconds, or leave it out.")
 
     def _question(self, token: str | AccessToken) -> tuple[bytes, Question[User]]:
         """The key under which callers share an answer, and the steps to it. Raises MalformedToken."""
         value = token.value if isinstance(token, AccessToken) else token
-        if not isinstance(value, str) or not _B64TOKEN.fullmatch(value):
+        if not isinstance(value, str) or not is_bearer(value):
             raise MalformedToken("the token is no text, or holds characters that no bearer token has")
         ends = token.expires_at if isinstance(token, AccessToken) else _end_of(value)
         return key_of("me", self.origin, value), partial(self._dated, value, ends)
@@ -117,9 +115,11 @@ class Workspace(_Workspace):
                      workspace's resource. Somebody whom the workspace does not know then passes, and the answer is None.
                      Nothing here looks at Azure's roles
 
-        A user must be known by the `unique_name` of the caller's token, and an application by its `appid`: so a token that was
-        exchanged for somebody else, such as a service principal, does not pass. Letters' case does not count, and the names of
-        guests, which Entra decorates with "#", are not compared.
+        The workspace must know the bearer by the `unique_name` of the caller's token, an application by its `appid`, and where
+        there is neither (federated tokens) by the subject: so a token that was exchanged for somebody else, such as a service
+        principal, does not pass. (An Entra v2 token names nobody whom the workspace knows, and does not pass: give the identity
+        of the caller's AzureDatabricks token.) Letters' case does not count; of guests, whose names Entra decorates with "#", it
+        is only seen that the workspace names a user.
 
         Raises UserNotInWorkspace, and as `me`.
         """
