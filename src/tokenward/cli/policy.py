@@ -76,28 +76,33 @@ def run(args: argparse.Namespace) -> Exit:
 
 
 def _judged(token: str, policies: Sequence[FederationPolicy], args: argparse.Namespace) -> list[Verdict]:
-    verifier = None if args.offline else Verifier(policy_of(_key_sources(policies)), observer=None)
-    try:
-        verdicts = would_accept(token, policies, now=time.time(), client_id=args.client_id, verifier=verifier)
-    finally:
-        if verifier is not None:
-            verifier.close()
-    form = verdicts[0].findings[0]
+    """The verdicts in the order of the policies, which are judged together where they have the same keys."""
+    now = time.time()
+    found: dict[int, Verdict] = {}
+    for alike in _by_keys(policies).values():
+        verifier = None if args.offline else Verifier(policy_of([_keys_only(alike[0])]), observer=None)
+        try:
+            verdicts = would_accept(token, alike, now=now, client_id=args.client_id, verifier=verifier)
+        finally:
+            if verifier is not None:
+                verifier.close()
+        found |= {id(verdict.policy): verdict for verdict in verdicts}
+    form = found[id(policies[0])].findings[0]
     if form.held is False:
         raise CommandFailed(Exit.NO_TOKEN, f"It is no signed JWT: {form.seen}.", form.fix)
-    return verdicts
+    return [found[id(policy)] for policy in policies]
 
 
-def _key_sources(policies: Sequence[FederationPolicy]) -> list[FederationPolicy]:
-    """Policies by which each issuer's keys are found. Only the signature is judged by them, so what policies of one issuer may
-    differ in is left out, and of different addresses for one issuer's keys the first counts."""
-    first: dict[str, FederationPolicy] = {}
+def _by_keys(policies: Sequence[FederationPolicy]) -> dict[object, list[FederationPolicy]]:
+    groups: dict[object, list[FederationPolicy]] = {}
     for policy in policies:
-        first.setdefault(policy.issuer, policy)
-    return [
-        FederationPolicy(policy.issuer, audiences=policy.audiences, jwks_uri=policy.jwks_uri, jwks_json=policy.jwks_json)
-        for policy in first.values()
-    ]
+        groups.setdefault((policy.issuer, policy.jwks_uri, repr(policy.jwks_json)), []).append(policy)
+    return groups
+
+
+def _keys_only(policy: FederationPolicy) -> FederationPolicy:
+    """Only the signature is judged by it, so what policies with the same keys may differ in is left out."""
+    return FederationPolicy(policy.issuer, audiences=policy.audiences, jwks_uri=policy.jwks_uri, jwks_json=policy.jwks_json)
 
 
 def _policies(args: argparse.Namespace) -> list[FederationPolicy]:

@@ -128,6 +128,9 @@ _TEXTS = (("error", "error_description"), ("errorCode", "errorSummary"), ("error
 """The pairs of members in which Databricks' endpoints tell an error."""
 _IMPERSONAL = frozenset({"iss", "aud", "tid", "azp", "appid", "client_id"})
 """Claims that say which issuer, service or application is meant, and not who somebody is."""
+_TEMPORARY = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+_THROTTLED = re.compile(r"throttled|too many requests|rate limit", re.IGNORECASE)
+"""What says nothing of the token, whatever the status."""
 _LINE = 190
 """Characters; a log shows 200 of each text."""
 _LINES = 6
@@ -139,8 +142,11 @@ def _no_token(answer: Answered, subject: Subject) -> Exception:
     if isinstance(answer, FetchFailed):
         return unavailable(answer, "the token endpoint could not be asked")
     members = members_of(answer)
-    if answer.status in (400, 401) or (answer.status == 403 and members):  # a 403 in HTML is some proxy's on the way
-        return _refused(answer, members, subject)
+    code, told = _told(members)
+    if code in _TEMPORARY or _THROTTLED.search(told):
+        return unavailable(answer)
+    if members or (answer.status == 401 and not answer.body.strip()):  # a page in HTML is some proxy's on the way
+        return _refused(answer, members, subject) if answer.status in (400, 401, 403) else unavailable(answer)
     return unavailable(answer)
 
 

@@ -51,6 +51,8 @@ class Failed:
 
     error: Exception
     seconds: float
+    cut_short: bool = False
+    """The flight was broken off with the loop that carried it, which says nothing to callers in others."""
 
 
 Outcome: TypeAlias = Landed[V] | Failed

@@ -11,7 +11,7 @@ import copy
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeAlias, TypeVar, assert_never
 
@@ -186,10 +186,12 @@ class LoopSharing(_Sharing[V]):
             await landed.wait(self._seconds_left(flight))
         finally:
             self._leave(flight, landed.set)
+        if isinstance(flight.outcome, Failed) and flight.outcome.cut_short and isinstance(decision, Join):
+            return await self.get(key, question)  # the leader's loop has ended, and ours has not
         return _delivered(flight)
 
     async def _fly(self, flight: Flight[V], question: Question[V]) -> None:
-        outcome: Outcome[V] = broken_off("cancelled")
+        outcome: Outcome[V] = replace(broken_off("cancelled"), seconds=0.0, cut_short=True)
         try:
             until = time.monotonic() + self.timeout
             outcome = await run_async(question(flight.wall), self._fetch, until)
@@ -203,7 +205,10 @@ def failed(exc: BaseException) -> Failed:
     """What the steps raised, as an outcome without any frame of the flight, which would hold the caller's token."""
     if not isinstance(exc, AuthenticationError):
         return broken_off(type(exc).__name__)
-    error = copy.copy(exc)
+    try:
+        error = copy.copy(exc)
+    except Exception:  # noqa: BLE001  # a class of the user's own that cannot be copied must not keep its flight from landing
+        return broken_off(type(exc).__name__)
     seconds = (error.retry_after or UNAVAILABLE_FOR) if isinstance(error, ServiceUnavailable) else REFUSED_FOR
     return Failed(error, seconds)
 

@@ -15,7 +15,7 @@ from tokenward.databricks.events import ExchangeObserver, TokenExchanged, TokenE
 from tokenward.databricks.flights import Failed, Landed, Outcome
 from tokenward.databricks.grant import Grant, Steps
 from tokenward.databricks.sharing import Clock, Counts, LoopSharing, Question, ThreadSharing
-from tokenward.errors import AuthenticationError, PolicyError
+from tokenward.errors import AuthenticationError, PolicyError, TokenExpired
 from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
 from tokenward.keys.port import AsyncFetch, Fetch
 from tokenward.memory import digest_of
@@ -33,10 +33,11 @@ MAX_REMEMBER = 1_000_000
 class _Source:
     """What both sources are made of: one grant for life, and the keys of the tokens that were exchanged."""
 
-    def __init__(self, grant: Grant, remember: int, observer: ExchangeObserver | None) -> None:
+    def __init__(self, grant: Grant, remember: int, observer: ExchangeObserver | None, clock: Clock) -> None:
         if observer is not None:
             validation.function("observer", observer, "an event of exchanges")
         self._grant = _judged(grant)
+        self._clock = validation.clock("clock", clock)
         self._most = validation.whole("remember", remember, least=0, most=MAX_REMEMBER)
         self._keys: dict[bytes, bytes] = {}
 
@@ -49,6 +50,12 @@ class _Source:
         """The key and the steps for a token. Raises TokenRejected."""
         subject = Subject.read(token)
         return self._grant.key(subject), partial(_dated, self._grant, subject)
+
+    def _still_good(self, access: AccessToken) -> AccessToken:
+        """The token, unless it ended while it was asked for. Raises TokenExpired."""
+        if not self._clock() < access.expires_at:
+            raise TokenExpired("what was got in exchange ended before it came", claim="exp", actual=access.expires_at)
+        return access
 
     def _know(self, digest: bytes, key: bytes) -> None:
         """Remember the key of a token that was exchanged, so that it need not be opened again to find what is held for it."""
@@ -86,7 +93,7 @@ class TokenSource(_Source):
         remember: int = REMEMBER,
         observer: ExchangeObserver | None = log_exchange_event,
     ) -> None:
-        super().__init__(grant, remember, observer)
+        super().__init__(grant, remember, observer, clock)
         self._sharing: ThreadSharing[AccessToken] = ThreadSharing(
             HttpxFetch() if fetch is None else validation.fetch(fetch, async_one=False),
             clock=clock,
@@ -108,7 +115,7 @@ class TokenSource(_Source):
         if held is not None:
             return held.value
         key, question = self._exchange(text)
-        access = self._sharing.get(key, question)
+        access = self._still_good(self._sharing.get(key, question))
         self._know(digest, key)
         return access
 
@@ -138,7 +145,7 @@ class AsyncTokenSource(_Source):
         remember: int = REMEMBER,
         observer: ExchangeObserver | None = log_exchange_event,
     ) -> None:
-        super().__init__(grant, remember, observer)
+        super().__init__(grant, remember, observer, clock)
         self._sharing: LoopSharing[AccessToken] = LoopSharing(
             AsyncHttpxFetch() if fetch is None else validation.fetch(fetch, async_one=True),
             clock=clock,
@@ -156,7 +163,7 @@ class AsyncTokenSource(_Source):
         if held is not None:
             return held.value
         key, question = self._exchange(text)
-        access = await self._sharing.get(key, question)
+        access = self._still_good(await self._sharing.get(key, question))
         self._know(digest, key)
         return access
 

@@ -166,6 +166,16 @@ def test_the_callers_own_token_is_refused_as_an_answer(read: Callable[..., Acces
     [
         pytest.param(response({}, 429, retry_after="7"), 7, "HTTP 429", id="rate limit"),
         pytest.param(response({}, 429), 1, "HTTP 429", id="rate limit without a time"),
+        pytest.param(response(HTML, 400), 1, "HTTP 400", id="a page of a proxy's on the way"),
+        pytest.param(response(HTML, 401), 1, "HTTP 401", id="a login page"),
+        pytest.param(response([1], 400), 1, "HTTP 400", id="a list"),
+        pytest.param(response({"error": "temporarily_unavailable"}, 400), 1, "HTTP 400", id="not now"),
+        pytest.param(
+            response({"error": "invalid_request", "error_description": "Temporarily throttled, too many requests"}, 400),
+            1,
+            "HTTP 400",
+            id="throttled",
+        ),
         pytest.param(response({}, 429, retry_after="Wed, 21 Oct 2026 07:28:00 GMT"), 1, "HTTP 429", id="a date"),
         pytest.param(response({}, 503, retry_after="99999999"), 3600, "HTTP 503", id="down for months"),
         pytest.param(response(b"", 500), 1, "HTTP 500", id="500"),
@@ -221,9 +231,7 @@ REFUSALS = [
         401, {"error_code": 401, "message": "Invalid credentials"}, "Databricks did not accept the credentials", id="credentials"
     ),
     pytest.param(401, b"", "Databricks refused the token", id="a user who is not provisioned, without a word"),
-    pytest.param(400, HTML, "Databricks refused the token", id="HTML"),
     pytest.param(400, {"error": None, "error_description": ["x"]}, "Databricks refused the token", id="members of other types"),
-    pytest.param(400, [1], "Databricks refused the token", id="a list"),
     pytest.param(403, {"error_code": "PERMISSION_DENIED", "message": "no"}, "Databricks refused the token", id="403 in JSON"),
 ]
 
@@ -366,3 +374,18 @@ def test_what_could_never_work_or_would_be_unsafe_is_refused_at_construction(arg
 def test_nobody_changes_a_grant_afterwards() -> None:
     with pytest.raises(AttributeError):
         Exchange(HOST).client_id = CLIENT  # type: ignore[misc]
+
+
+def test_what_the_endpoint_repeats_of_the_token_or_its_bearer_is_not_told(subject: Subject, wall: HandClock) -> None:
+    words = f"no policy for {subject.token} of ADA@example.com"
+    with pytest.raises(ExchangeRefused) as refused:
+        read_answer(response({"error": "invalid_grant", "error_description": words}, 400), subject, wall(), scope="all-apis")
+    told = repr(vars(refused.value))
+    assert subject.token not in told
+    assert "ada@" not in told.lower()
+
+
+def test_a_scope_that_is_a_token_is_no_scope(read: Callable[..., AccessToken], subject: Subject) -> None:
+    with pytest.raises(ExchangeUnavailable) as refused:
+        read(response(GOOD | {"scope": subject.token}))
+    assert subject.token not in repr(vars(refused.value))

@@ -86,6 +86,26 @@ def test_a_federated_caller_without_such_names_passes_if_the_workspace_knows_the
     assert asker.require_user(identity, standin.access_token()).user_name == DEFAULT_USER
 
 
+@pytest.mark.parametrize(
+    "claims",
+    [
+        pytest.param({"preferred_username": "ada@contoso.example"}, id="a v2 user, whom the workspace cannot know"),
+        pytest.param({"unique_name": "live.com#eve@x.example"}, id="a guest"),
+        pytest.param({"unique_name": ["ada@contoso.example"]}, id="a name that is a list"),
+        pytest.param({"appid": "11111111-2222-3333-4444-555555555555"}, id="another application"),
+        pytest.param({}, id="nobody"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["user", "app", "unknown"])
+def test_nobody_passes_with_a_service_principals_token(
+    asker: Any, standin: DatabricksWorkspace, claims: dict[str, Any], kind: Any
+) -> None:
+    client = claims.get("appid", "99999999-2222-3333-4444-555555555555")
+    identity = Identity("s", "https://idp.example/", None, client, kind, frozenset(), frozenset(), 9e9, claims)
+    token = standin.access_token(DEFAULT_SERVICE_PRINCIPAL)
+    assert _code(asker, identity, token) == "user_not_in_workspace"
+
+
 # -- the exception -----------------------------------------------------------------------------------------------------
 
 
