@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from tokenward import validation
 from tokenward.databricks.access import ALGORITHMS, REFUSED_AT, AccessToken, Subject
 from tokenward.databricks.answers import access_token, form_request, members_of, read_granted
-from tokenward.databricks.grant import Answered, Steps, key_of, unavailable, with_retries
+from tokenward.databricks.grant import Answered, RetryBudget, Steps, key_of, unavailable, with_retries
 from tokenward.databricks.hosts import workspace_origin
 from tokenward.errors import ExchangeRefused, PolicyError, TokenExpired, TokenRejected
 from tokenward.keys.port import FetchFailed, FetchResponse
@@ -47,6 +47,7 @@ class Exchange:
     scope: str = field(default="all-apis", kw_only=True)
     account_id: str | None = field(default=None, kw_only=True)
     url: str = field(init=False, repr=False)
+    _budget: RetryBudget = field(default_factory=RetryBudget, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         origin = workspace_origin("host", self.host)
@@ -74,7 +75,7 @@ class Exchange:
             reason = "exp has passed, or is so near that Databricks refuses the token, and what it would be exchanged for"
             expected = f"after {now + REFUSED_AT:.0f}"
             raise _about(TokenExpired(reason, claim="exp", expected=expected, actual=subject.expires_at), subject)
-        answer = yield from with_retries(form_request(self.url, self._form(subject)))
+        answer = yield from with_retries(form_request(self.url, self._form(subject)), budget=self._budget)
         return read_answer(answer, subject, now, scope=self.scope)
 
     def _form(self, subject: Subject) -> dict[str, str]:

@@ -78,18 +78,47 @@ class Retries:
     most: float = 2.0
 
 
+class RetryBudget:
+    """How many requests may be repeated, for all callers of one endpoint: AT_ONCE, and one for each ten requests after.
+
+    Without it, an endpoint that is down would be asked three times as often as one that is well.
+    """
+
+    AT_ONCE = 10.0
+    PER_REQUEST = 0.1
+
+    def __init__(self) -> None:
+        self._left = self.AT_ONCE
+
+    def asked(self) -> None:
+        """A first request is made."""
+        self._left = min(self._left + self.PER_REQUEST, self.AT_ONCE)
+
+    def allows_another(self) -> bool:
+        """Whether one may be repeated, which is then counted."""
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 def with_retries(
     request: FetchRequest,
     retries: Retries = Retries(),
     rng: Callable[[], float] = random.random,
+    *,
+    budget: RetryBudget | None = None,
 ) -> Steps[Answered]:
     """Make the request, and make it again where that is safe and there is time; the last answer, whatever it is.
 
-    Never after an answer that decides, such as 400 or 401. A Retry-After is waited for, if the total deadline allows it.
+    Never after an answer that decides, such as 400 or 401. A Retry-After is waited for, if the total deadline allows it. The
+    `budget` is that of all who ask the same endpoint.
     """
+    if budget is not None:
+        budget.asked()
     for number in range(retries.times):
         answer = yield from ask(request)
-        if not may_be_asked_again(answer):
+        if not may_be_asked_again(answer) or (budget is not None and not budget.allows_another()):
             return answer
         jittered = min(retries.first * 2.0**number, retries.most) * (0.5 + rng() / 2)
         if (yield Pause((retry_after_of(answer) or 0.0) + jittered)) is not None:

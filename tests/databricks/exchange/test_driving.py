@@ -13,7 +13,7 @@ import hypothesis.strategies as st
 import pytest
 
 from tokenward.databricks.driving import run, run_async
-from tokenward.databricks.grant import Answered, Pause, Retries, Steps, key_of, retry_after_of, with_retries
+from tokenward.databricks.grant import Answered, Pause, Retries, RetryBudget, Steps, key_of, retry_after_of, with_retries
 from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse
 
 REQUEST = FetchRequest("https://idp.example/token", 60.0)
@@ -233,3 +233,17 @@ PARTS = st.lists(st.one_of(st.none(), st.text(max_size=8), st.sampled_from(["", 
 @hypothesis.given(PARTS, PARTS)
 def test_two_lists_of_parts_have_one_key_only_if_they_are_one_list(one: list[str | None], other: list[str | None]) -> None:
     assert (key_of(*one) == key_of(*other)) == (one == other)
+
+
+def test_an_outage_is_not_made_worse_by_those_who_ask() -> None:
+    """Of a thousand requests that fail, ten are repeated at once, and one for each ten requests after."""
+
+    def down(request: FetchRequest) -> FetchResponse:
+        asked.append(request.url)
+        return FetchResponse(503, {}, b"")
+
+    asked: list[str] = []
+    budget = RetryBudget()
+    for _ in range(1000):
+        run(with_retries(FetchRequest("https://x.example", 1.0), budget=budget), down, time.monotonic() + 60, lambda _: None)
+    assert 1100 <= len(asked) <= 1115

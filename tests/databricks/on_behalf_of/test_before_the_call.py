@@ -50,6 +50,7 @@ REFUSED = [
         lambda i: i.user_token(tenant="9f1c5a27-0b8e-4c63-a7d2-64e3b8f01c95"), "tid", "each tenant", id="another tenant"
     ),
     pytest.param(lambda i: i.user_token(claims={"tid": ABSENT}), "tid", "each tenant", id="no tenant"),
+    pytest.param(lambda i: i.user_token(claims={"iss": "https://evil.example"}), "iss", "other issuers", id="another issuer"),
 ]
 
 

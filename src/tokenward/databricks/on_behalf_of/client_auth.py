@@ -126,7 +126,7 @@ class FederatedCredential:
 
     def _read(self) -> str:
         try:
-            text = self._source.read_text("ascii") if isinstance(self._source, Path) else self._source()
+            text = _file_text(self._source) if isinstance(self._source, Path) else self._source()
         except Exception as exc:  # noqa: BLE001  # the text of a foreign exception may quote the token
             reason = f"this service's federated token cannot be read ({type(exc).__name__})"
             raise ExchangeUnavailable(reason, hint="See the file or the function that FederatedCredential was given.") from None
@@ -168,3 +168,11 @@ def _no_arguments(value: Callable[..., object]) -> Callable[[], str]:
     except ValueError:  # some that are written in C say nothing of their arguments
         pass
     return value  # type: ignore[return-value]  # what it returns is judged each time
+
+
+def _file_text(path: Path) -> str:
+    """A regular file's, and no more of it than a token may have; a pipe would hold up the loop."""
+    if not path.is_file():
+        raise FileNotFoundError
+    with path.open("r", encoding="ascii") as file:
+        return file.read(MAX_FEDERATED_CHARS + 2)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from tokenward import entra, validation
 from tokenward.databricks.access import AccessToken, Subject
 from tokenward.databricks.answers import form_request
-from tokenward.databricks.grant import Steps, key_of, with_retries
+from tokenward.databricks.grant import RetryBudget, Steps, key_of, with_retries
 from tokenward.databricks.on_behalf_of.credential import ClientCredential, require_credential
 from tokenward.databricks.on_behalf_of.entra_answer import EntraRefused, note_origin, read_answer
 from tokenward.entra import Cloud, Version
@@ -21,6 +21,7 @@ from tokenward.errors import PolicyError, TokenExpired, TokenRejected
 from tokenward.hints import GRAPH_AUDIENCES
 from tokenward.identity import client_of
 from tokenward.issuer import ID_TOKEN_MARKS
+from tokenward.issuer_name import TENANT_PLACEHOLDER
 from tokenward.token.strict import parse_object
 
 DEFAULT_SCOPE = f"{entra.DATABRICKS_RESOURCE}/.default"
@@ -64,6 +65,7 @@ class OnBehalfOf:
     claims: str | None = field(default=None, kw_only=True)
 
     endpoint: str = field(init=False)
+    _budget: RetryBudget = field(default_factory=RetryBudget, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._keep("tenant", validation.tenant("tenant", self.tenant))
@@ -93,7 +95,7 @@ class OnBehalfOf:
         try:
             self._judge(subject, now)
             fields = self._fields(subject) | self.credential.fields(self.endpoint, self.client_id, now)
-            answer = yield from with_retries(form_request(self.endpoint, fields, ATTEMPT))
+            answer = yield from with_retries(form_request(self.endpoint, fields, ATTEMPT), budget=self._budget)
             return read_answer(answer, subject, now, scope=self.scope)
         except TokenRejected as rejection:
             note_origin(rejection, subject)
@@ -124,6 +126,12 @@ class OnBehalfOf:
         if claims.get("tid") != self.tenant:
             advice = "Make one OnBehalfOf for each tenant whose users may call, and take the one of the token's tid."
             raise EntraRefused("the user's token is of another tenant", hint=advice, claim="tid", expected=self.tenant)
+        if claims.get("iss") not in [form.replace(TENANT_PLACEHOLDER, self.tenant) for form in self._issuers()]:
+            advice = "Only tokens of this tenant can be used; those of other issuers stay here."
+            raise EntraRefused("the user's token is of another issuer", hint=advice, claim="iss", expected=self._issuers())
+
+    def _issuers(self) -> list[str]:
+        return [self.cloud.v1_issuer, self.cloud.v2_issuer]
 
     def _not_for_us(self, aud: object) -> EntraRefused:
         advice = f"The client must ask for a token for this service, such as with the scope api://{self.client_id}/.default."

@@ -14,7 +14,7 @@ from tokenward import entra
 from tokenward.databricks.answers import ATTEMPT_TIMEOUT, members_of
 from tokenward.databricks.grant import Answered, Steps, unavailable, with_retries
 from tokenward.errors import PolicyError
-from tokenward.keys.address import require_safe_url
+from tokenward.keys.address import is_loopback_url, require_safe_url
 from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse
 from tokenward.validation import GUID
 
@@ -76,14 +76,14 @@ def metadata_steps(origin: str) -> Steps[HostMetadata]:
     answer = yield from with_retries(FetchRequest(f"{origin}/.well-known/databricks-config", ATTEMPT_TIMEOUT, fields=fields))
     if isinstance(answer, FetchFailed) or answer.status != 200:
         raise unavailable(answer, "the host gave no metadata")
-    return read_metadata(answer)
+    return read_metadata(answer, loopback=is_loopback_url(origin))
 
 
-def read_metadata(answer: FetchResponse) -> HostMetadata:
+def read_metadata(answer: FetchResponse, *, loopback: bool) -> HostMetadata:
     """The members that are known. Raises ExchangeUnavailable if the endpoint's address is missing, or none to call."""
     members = members_of(answer)
     endpoint = members.get("oidc_endpoint")
-    if not isinstance(endpoint, str) or not _is_safe(endpoint):
+    if not isinstance(endpoint, str) or not _is_safe(endpoint, loopback):
         raise unavailable(answer, "the host's metadata has no usable oidc_endpoint")
     listed = members.get("token_federation_default_oidc_audiences")
     audiences = tuple(item for item in listed if isinstance(item, str)) if isinstance(listed, list) else ()
@@ -104,9 +104,9 @@ def _place(location: str) -> SplitResult | None:
         return None
 
 
-def _is_safe(endpoint: str) -> bool:
+def _is_safe(endpoint: str, loopback: bool) -> bool:
     try:
-        require_safe_url(endpoint.replace(ACCOUNT_PLACEHOLDER, "account"))
+        require_safe_url(endpoint.replace(ACCOUNT_PLACEHOLDER, "account"), loopback=loopback)
     except ValueError:
         return False
     return True

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tokenward.databricks.answers import ATTEMPT_TIMEOUT, members_of
-from tokenward.databricks.grant import Answered, Steps, unavailable, with_retries
+from tokenward.databricks.grant import Answered, RetryBudget, Steps, unavailable, with_retries
 from tokenward.errors import AuthenticationError, ExchangeRefused, TokenExpired, UserNotInWorkspace
 from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse
 from tokenward.redaction import shown
@@ -51,13 +51,17 @@ class User:
         return f"<User id={self.id} active={self.active} org_id={self.org_id}>"
 
 
-def me_steps(origin: str, authorization: str) -> Steps[User]:
+class UnknownUser(UserNotInWorkspace):
+    """The workspace says that it does not know the bearer: what being a contributor of its resource excuses."""
+
+
+def me_steps(origin: str, authorization: str, budget: RetryBudget | None = None) -> Steps[User]:
     """Ask a workspace who the bearer is.
 
     Raises UserNotInWorkspace, TokenExpired or ExchangeRefused where the workspace decided, else ExchangeUnavailable.
     """
     fields = {"Accept": "application/json", "Authorization": authorization}
-    answer = yield from with_retries(FetchRequest(f"{origin}{PATH}", ATTEMPT_TIMEOUT, fields=fields))
+    answer = yield from with_retries(FetchRequest(f"{origin}{PATH}", ATTEMPT_TIMEOUT, fields=fields), budget=budget)
     return read_me(answer, sent=authorization.partition(" ")[2])
 
 
@@ -91,7 +95,8 @@ def _refusal(answer: FetchResponse, sent: str) -> AuthenticationError:
     if answer.status == 401 or _BAD_TOKEN.search(text):
         return ExchangeRefused("the workspace does not accept the token", hint=_HINT, actual=seen)
     if answer.status == 403 and (members or _STRANGER.search(text)):
-        return UserNotInWorkspace("the workspace does not let the bearer in", actual=seen)
+        unknown = _STRANGER.search(text) is not None
+        return (UnknownUser if unknown else UserNotInWorkspace)("the workspace does not let the bearer in", actual=seen)
     return unavailable(answer, "the workspace gave no usable answer to SCIM Me")
 
 

@@ -18,13 +18,13 @@ from tokenward import validation
 from tokenward.databricks.access import AccessToken, Subject, is_bearer
 from tokenward.databricks.driving import run, run_async
 from tokenward.databricks.flights import Landed
-from tokenward.databricks.grant import Steps, key_of
+from tokenward.databricks.grant import RetryBudget, Steps, key_of
 from tokenward.databricks.hosts import workspace_origin
 from tokenward.databricks.sharing import Clock, LoopSharing, Question, ThreadSharing
 from tokenward.databricks.workspace.host_facts import HostMetadata, WorkspaceTenant, metadata_steps, tenant_steps
 from tokenward.databricks.workspace.membership import judged
-from tokenward.databricks.workspace.scim_me import User, me_steps
-from tokenward.errors import MalformedToken, PolicyError, TokenRejected, UserNotInWorkspace
+from tokenward.databricks.workspace.scim_me import UnknownUser, User, me_steps
+from tokenward.errors import MalformedToken, PolicyError, TokenRejected
 from tokenward.identity import Identity
 from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
 from tokenward.keys.port import AsyncFetch, Fetch
@@ -46,6 +46,7 @@ class _Workspace:
 
     def __init__(self, host: str, keep: float, timeout: float, remember: int) -> None:
         self.origin = workspace_origin("host", host)
+        self._budget = RetryBudget()
         self._keep = validation.seconds("keep", keep, most=MAX_KEEP)
         self._timeout = validation.seconds("timeout", timeout, most=300.0)
         validation.whole("remember", remember, least=0, most=MAX_REMEMBER)
@@ -61,7 +62,7 @@ class _Workspace:
         return key_of("me", self.origin, value), partial(self._dated, value, ends)
 
     def _dated(self, token: str, ends: float, now: float) -> Steps[Landed[User]]:
-        user = yield from me_steps(self.origin, f"Bearer {token}")
+        user = yield from me_steps(self.origin, f"Bearer {token}", self._budget)
         return Landed(user, min(now + self._keep, ends))
 
     def __repr__(self) -> str:
@@ -126,7 +127,7 @@ class Workspace(_Workspace):
         excused = validation.boolean("contributor", contributor)
         try:
             user = self.me(token)
-        except UserNotInWorkspace:
+        except UnknownUser:
             if excused:
                 return None
             raise
@@ -180,7 +181,7 @@ class AsyncWorkspace(_Workspace):
         excused = validation.boolean("contributor", contributor)
         try:
             user = await self.me(token)
-        except UserNotInWorkspace:
+        except UnknownUser:
             if excused:
                 return None
             raise
