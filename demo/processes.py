@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
+LAST_WORDS = 2.0
+"""Seconds for what an ended process wrote to be read."""
 STOP = 5.0
 """Seconds that a process may take to end in good order."""
 Event = dict[str, Any]
@@ -46,8 +48,10 @@ class Child:
             text=True,
             start_new_session=True,  # Ctrl-C is for the demo, which then stops its children one after the other
         )
-        self._follow(self._process.stdout, self._read_event)
-        self._follow(self._process.stderr, self._errors.append)
+        self._readers = [
+            self._follow(self._process.stdout, self._read_event),
+            self._follow(self._process.stderr, self._errors.append),
+        ]
 
     @property
     def pid(self) -> int:
@@ -68,7 +72,9 @@ class Child:
                 self._news.wait(min(0.1, max(until - time.monotonic(), 0.0)))
 
     def failure(self, problem: str) -> DemoError:
-        """The error to raise, with the last that the process said."""
+        """The error to raise, with the last that the process said, which may still be on its way if it has ended."""
+        for reader in self._readers:
+            reader.join(0.0 if self.running else LAST_WORDS)
         said = "".join(f"\n    {line.rstrip()}" for line in self._errors) or " nothing"
         fix = "Next: mend what it says, or install anew (remove .venv and run scripts/demo)."
         return DemoError(f"{self.name} {problem}. It said:{said}\n{fix}")
@@ -92,13 +98,15 @@ class Child:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    def _follow(self, stream: IO[str] | None, take: Callable[[str], object]) -> None:
+    def _follow(self, stream: IO[str] | None, take: Callable[[str], object]) -> threading.Thread:
         def _read(lines: IO[str]) -> None:
             with lines:
                 for line in lines:
                     take(line)
 
-        threading.Thread(target=_read, args=(stream,), daemon=True).start()
+        reader = threading.Thread(target=_read, args=(stream,), daemon=True)
+        reader.start()
+        return reader
 
     def _read_event(self, line: str) -> None:
         try:
