@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import ssl
-import struct
-import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
 from tokenward.testing.entra_token_endpoint import EntraTokenEndpoint
 from tokenward.testing.faults import JSON, Answer, Fault
+from tokenward.testing.loopback import QuietHandler, QuietServer
 
 MAX_FORM_BYTES = 256 * 1024
 """Of a token request; a real one has two tokens of a few kilobytes."""
@@ -61,10 +57,8 @@ class EntraServer:
         self.stop()
 
 
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
+class _Listener(QuietServer):
+    expected = (ConnectionError, ssl.SSLError)
 
     def __init__(self, address: tuple[str, int], endpoint: EntraTokenEndpoint, tls: ssl.SSLContext | None) -> None:
         self.endpoint = endpoint
@@ -72,13 +66,8 @@ class _Listener(ThreadingHTTPServer):
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that leave in the middle are a matter of course here; anything else is a bug and is shown."""
-        if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError)):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     server_version = "tokenward-local-entra"
     timeout = 30.0
 
@@ -88,13 +77,13 @@ class _Handler(BaseHTTPRequestHandler):
             raise TypeError("this handler is the local tenant's own")
         return self.server.endpoint
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  # the base class's words
         """A document of the issuer."""
         issuer, path = self._endpoint.issuer, self.path.partition("?")[0]
         issuer.requests.append(f"{issuer.origin}{self.path}")
         self._send(issuer.answer(path), None)
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802  # as above
         """A token request."""
         endpoint, path = self._endpoint, self.path.partition("?")[0]
         length = self.headers.get("Content-Length", "")
@@ -110,21 +99,6 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.mode == "slow":
             fault.over.wait(fault.seconds)
         if fault is not None and fault.mode == "reset":
-            self._reset()
+            self.reset()
             return
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        if answer.measured:
-            self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        self.wfile.write(answer.body)
-
-    def _reset(self) -> None:
-        """Close with RST in place of FIN: a linger of zero seconds does that (socket(7))."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        with contextlib.suppress(OSError):
-            socket.close(self.connection.detach())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
-        """Nothing: what was asked is in `endpoint.asked`."""
+        self.write(answer)

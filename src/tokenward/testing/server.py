@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
-import struct
-import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
 from tokenward.keys.address import is_loopback
 from tokenward.testing.control import ControlError, control
 from tokenward.testing.faults import JSON, Answer, Fault
+from tokenward.testing.loopback import QuietHandler, QuietServer
 from tokenward.testing.publisher import Publisher
 
 MAX_CONTROL_BYTES = 256 * 1024
@@ -88,22 +84,13 @@ class IssuerServer:
         self.stop()
 
 
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False  # an outage may be asked for by a request, which cannot wait for its own end
-    request_queue_size = 128
-
+class _Listener(QuietServer):
     def __init__(self, address: tuple[str, int], owner: IssuerServer) -> None:
         self.owner = owner
         super().__init__(address, _Handler)
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that leave in the middle are a matter of course here; anything else is a bug and is shown."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     server_version = "tokenward-local-issuer"
     timeout = 30.0
 
@@ -113,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise TypeError("this handler is the local issuer's own")
         return self.server.owner
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  # the base class's words
         """A document, a fault, or the state of the issuer."""
         issuer, path = self._owner.issuer, self.path.partition("?")[0]
         if self._is_control(path):
@@ -124,27 +111,27 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.mode == "slow":
             fault.over.wait(fault.seconds)
         if fault is not None and fault.mode == "reset":
-            self._reset()
+            self.reset()
             return
-        self._send(issuer.answer(path))
+        self.write(issuer.answer(path))
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802  # as above
         """Control requests only."""
         path = self.path.partition("?")[0]
         if not self._is_control(path):
-            self._send(Answer(404, JSON, b'{"error":"not_found"}'))
+            self.write(Answer(404, JSON, b'{"error":"not_found"}'))
             return
         try:
             self._control(path, self._body())
         except ControlError as error:
-            self._send(Answer(400, JSON, json.dumps({"error": str(error)}).encode()))
+            self.write(Answer(400, JSON, json.dumps({"error": str(error)}).encode()))
 
     def _is_control(self, path: str) -> bool:
         return self._owner.control and path.startswith("/control/")
 
     def _control(self, path: str, body: dict[str, object]) -> None:
         status, answer = control(self._owner.issuer, self.command, path, body)
-        self._send(Answer(status, JSON, json.dumps(answer).encode()))
+        self.write(Answer(status, JSON, json.dumps(answer).encode()))
 
     def _body(self) -> dict[str, object]:
         length = self.headers.get("Content-Length", "")
@@ -157,21 +144,3 @@ class _Handler(BaseHTTPRequestHandler):
         if not isinstance(body, dict):
             raise ControlError("the body is not a JSON object")
         return body
-
-    def _send(self, answer: Answer) -> None:
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        if answer.measured:
-            self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        self.wfile.write(answer.body)
-
-    def _reset(self) -> None:
-        """Close with RST in place of FIN: a linger of zero seconds does that (socket(7))."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        with contextlib.suppress(OSError):
-            socket.close(self.connection.detach())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
-        """Nothing: what was asked is in `issuer.requests`."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-import socket
-import struct
 from collections.abc import Callable, Iterable, Iterator
-from http.server import BaseHTTPRequestHandler
 from typing import Protocol, cast
 
+from tokenward.testing.loopback import QuietHandler
 from tokenward.testing.workspace.control import control
 from tokenward.testing.workspace.messages import Refused, Reply, Request, Reset
 from tokenward.testing.workspace.shapes import api_error
@@ -29,7 +27,7 @@ class Serving(Protocol):
     has_control: bool
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     """Answers the requests of one connection."""
 
     protocol_version = "HTTP/1.1"
@@ -40,7 +38,8 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self._send(self._answered())
         except Reset:
-            self._reset()
+            self.close_connection = True
+            self.reset()
 
     def _answered(self) -> Reply:
         """The reply, when all of the request was read; where that cannot be, the connection ends with it. Raises Reset."""
@@ -93,16 +92,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def _write_chunk(self, piece: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-
-    def _reset(self) -> None:
-        """Close with RST in place of FIN: a linger of zero seconds does that (socket(7))."""
-        self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        with contextlib.suppress(OSError):
-            socket.close(self.connection.detach())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
-        """Nothing: what was asked is in `workspace.requests`."""
 
 
 class _Incoming:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import sys
 import threading
-from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
 from tokenward.keys.address import is_loopback
+from tokenward.testing.loopback import QuietServer
 from tokenward.testing.workspace.certificate import LoopbackTls
 from tokenward.testing.workspace.handler import Handler
 from tokenward.testing.workspace.workspace import DatabricksWorkspace
@@ -89,12 +88,10 @@ class WorkspaceServer:
             self.workspace.close()
 
 
-class Listener(ThreadingHTTPServer):
+class Listener(QuietServer):
     """Accepts connections, and knows those that are open: clients keep them, and a server that has stopped must not answer."""
 
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
+    expected = (ConnectionError, ssl.SSLError, TimeoutError)
 
     def __init__(self, address: tuple[str, int], owner: WorkspaceServer, tls: ssl.SSLContext | None) -> None:
         self.workspace = owner.workspace
@@ -120,8 +117,3 @@ class Listener(ThreadingHTTPServer):
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that leave in the middle are a matter of course here; anything else is a bug and is shown."""
-        if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError, TimeoutError)):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]

@@ -1,0 +1,50 @@
+"""What the stand-ins' servers share: listeners that take leaving clients for granted, and handlers that can reset one."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+from tokenward.testing.faults import Answer
+
+
+class QuietServer(ThreadingHTTPServer):
+    """A thread for each connection, none of which keeps the process alive."""
+
+    daemon_threads = True
+    block_on_close = False  # an outage may be asked for by a request, which cannot wait for its own end
+    request_queue_size = 128
+    expected: ClassVar[tuple[type[Exception], ...]] = (ConnectionError,)
+    """What clients that leave in the middle cause."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that leave in the middle are a matter of course here; anything else is a bug and is shown."""
+        if not isinstance(sys.exception(), self.expected):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """Writes answers as they are, and nothing to standard error."""
+
+    def write(self, answer: Answer) -> None:
+        """Send a whole answer, with the headers that it has and no others of its own."""
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.measured:
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def reset(self) -> None:
+        """Close with RST in place of FIN: a linger of zero seconds does that (socket(7))."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):
+            socket.close(self.connection.detach())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
+        """Nothing: each stand-in keeps what it was asked."""
