@@ -57,10 +57,9 @@ _HINTS_BY_CLAIM = {
     ),
     ("malformed_token", "scheme"): "verify() takes the token alone; pass whole Authorization values to authenticate().",
     ("malformed_token", "kid"): "The header's kid is not a usable text; ask the issuer, whose other tokens may be the same.",
-    (
-        "tenant_not_allowed",
-        "tid",
-    ): "tid and the tenant in iss contradict each other, so this is no genuine token; treat it as an attack.",
+    ("tenant_not_allowed", "tid"): (
+        "tid and the tenant in iss contradict each other, so this is no genuine token; treat it as an attack."
+    ),
     ("issuer_not_trusted", "ver"): "iss and ver contradict each other, so this is no genuine Entra token; treat it as an attack.",
     ("token_type_not_accepted", "nonce header"): (
         "Only Microsoft Graph can verify this token (it has a nonce header); have the client ask for a token for this API."

@@ -28,6 +28,8 @@ from tokenward.walk import Search, Walk
 
 WARM_UP_TIMEOUT = 10.0
 """Seconds that a start waits for keys; a service must start without its identity provider."""
+MAX_WARM_UP = 3600.0
+"""Seconds that anybody may be made to wait for keys; deployments give up on a start that takes longer."""
 REFRESH_TIMEOUT = 15.0
 """Seconds that an operator waits: for one fetch under way, and for his own."""
 
@@ -191,7 +193,7 @@ class AsyncVerifier(_Verifier):
         Waits at most `warm_up` seconds, and starts without keys if the issuer is down: requests are then answered 503 until
         it is back.
         """
-        seconds = validation.seconds("warm_up", warm_up, most=3600)
+        seconds = validation.seconds("warm_up", warm_up, most=MAX_WARM_UP)
         stop = self._driver.start_ticking()
         try:
             await self._driver.warm_up(seconds)
@@ -211,7 +213,7 @@ class AsyncVerifier(_Verifier):
 
 
 def _seconds(timeout: float) -> float:
-    return validation.seconds("timeout", timeout, most=3600)
+    return validation.seconds("timeout", timeout, most=MAX_WARM_UP)
 
 
 def _as_bytes(token: str | bytes) -> bytes:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
-from tokenward.errors import ClaimMalformed, ClaimMissing, ExchangeRefused, MalformedToken, TokenTooLarge
+from tokenward.errors import ClaimMalformed, ClaimMissing, ExchangeRefused, MalformedToken, TokenRejected, TokenTooLarge
 from tokenward.identity import Claims
 from tokenward.token.compact import Opener
 from tokenward.token.lifetime import MAX_DATE
+
+E = TypeVar("E", bound=TokenRejected)
 
 ALGORITHMS = ("RS256", "ES256")
 """Databricks takes no others: docs.databricks.com/aws/en/dev-tools/auth/oauth-federation-exchange. No policy can change it."""
@@ -71,6 +73,12 @@ class Subject:
         text = token_bytes(token)
         compact = _OPENER.open(text)
         return cls(text.decode("ascii"), _expiry(compact.claims), compact.header.alg, compact.claims)
+
+    def noted_on(self, error: E) -> E:
+        """The error, with what the token says of itself, for the log."""
+        issuer = self.claims.get("iss")
+        error.issuer, error.algorithm = issuer if isinstance(issuer, str) else None, self.algorithm
+        return error
 
     def __repr__(self) -> str:
         return f"<Subject algorithm={self.algorithm}>"

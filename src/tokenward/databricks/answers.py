@@ -21,6 +21,8 @@ MAX_ANSWER_BYTES = 128 * 1024
 MAX_ANSWER_PARTS = 4096
 """Brackets and commas; answers have ten, and Entra's errors fifty."""
 MAX_SCOPE_CHARS = 8 * 1024
+TEMPORARY_ERRORS = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+"""OAuth errors that say nothing of the request (RFC 6749 section 4.1.2.1, RFC 8628 section 3.5)."""
 ATTEMPT_TIMEOUT = 10.0
 """Seconds for one request; the total deadline is the driver's, and may be shorter."""
 

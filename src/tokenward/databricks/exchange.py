@@ -9,19 +9,16 @@ import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from tokenward import validation
 from tokenward.databricks.access import ALGORITHMS, REFUSED_AT, AccessToken, Subject
-from tokenward.databricks.answers import access_token, form_request, members_of, read_granted
+from tokenward.databricks.answers import TEMPORARY_ERRORS, access_token, form_request, members_of, read_granted
 from tokenward.databricks.grant import Answered, RetryBudget, Steps, key_of, unavailable, with_retries
 from tokenward.databricks.hosts import workspace_origin
-from tokenward.errors import ExchangeRefused, PolicyError, TokenExpired, TokenRejected
-from tokenward.keys.port import FetchFailed, FetchResponse
+from tokenward.errors import ExchangeRefused, PolicyError, TokenExpired
+from tokenward.keys.port import FetchFailed
 from tokenward.redaction import shown
-
-E = TypeVar("E", bound=TokenRejected)
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 SUBJECT_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:jwt"  # noqa: S105  # the name of a type
@@ -70,11 +67,11 @@ class Exchange:
         """Ask for the token. Raises ExchangeRefused, ExchangeUnavailable or TokenExpired."""
         if subject.algorithm not in ALGORITHMS:
             reason = "Databricks exchanges only tokens signed with RS256 or ES256"
-            raise _about(ExchangeRefused(reason, claim="alg", expected=list(ALGORITHMS), actual=subject.algorithm), subject)
+            raise subject.noted_on(ExchangeRefused(reason, claim="alg", expected=list(ALGORITHMS), actual=subject.algorithm))
         if not now + REFUSED_AT < subject.expires_at:
             reason = "exp has passed, or is so near that Databricks refuses the token, and what it would be exchanged for"
             expected = f"after {now + REFUSED_AT:.0f}"
-            raise _about(TokenExpired(reason, claim="exp", expected=expected, actual=subject.expires_at), subject)
+            raise subject.noted_on(TokenExpired(reason, claim="exp", expected=expected, actual=subject.expires_at))
         answer = yield from with_retries(form_request(self.url, self._form(subject)), budget=self._budget)
         return read_answer(answer, subject, now, scope=self.scope)
 
@@ -129,9 +126,9 @@ _TEXTS = (("error", "error_description"), ("errorCode", "errorSummary"), ("error
 """The pairs of members in which Databricks' endpoints tell an error."""
 _IMPERSONAL = frozenset({"iss", "aud", "tid", "azp", "appid", "client_id"})
 """Claims that say which issuer, service or application is meant, and not who somebody is."""
-_TEMPORARY = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+REFUSALS = (400, 401, 403)
 _THROTTLED = re.compile(r"throttled|too many requests|rate limit", re.IGNORECASE)
-"""What says nothing of the token, whatever the status."""
+"""A text that says nothing of the token, whatever the status."""
 _LINE = 190
 """Characters; a log shows 200 of each text."""
 _LINES = 6
@@ -144,20 +141,18 @@ def _no_token(answer: Answered, subject: Subject) -> Exception:
         return unavailable(answer, "the token endpoint could not be asked")
     members = members_of(answer)
     code, told = _told(members)
-    if code in _TEMPORARY or _THROTTLED.search(told):
+    is_verdict = bool(members) or (answer.status == 401 and not answer.body.strip())  # a page in HTML is some proxy's on the way
+    if answer.status not in REFUSALS or not is_verdict or code in TEMPORARY_ERRORS or _THROTTLED.search(told):
         return unavailable(answer)
-    if members or (answer.status == 401 and not answer.body.strip()):  # a page in HTML is some proxy's on the way
-        return _refused(answer, members, subject) if answer.status in (400, 401, 403) else unavailable(answer)
-    return unavailable(answer)
+    return _refused(answer.status, code, told, subject)
 
 
-def _refused(answer: FetchResponse, members: Mapping[str, object], subject: Subject) -> ExchangeRefused:
-    code, told = _told(members)
+def _refused(status: int, code: str, told: str, subject: Subject) -> ExchangeRefused:
     otherwise = ("Databricks refused the token", _NO_POLICY if told or code else _SILENT)
     reason, hint = next(((reason, hint) for sign, reason, hint in _REASONS if sign in told), otherwise)
     lines = textwrap.wrap(_impersonal(told, subject), _LINE, break_long_words=False, break_on_hyphens=False)
-    seen = [f"HTTP {answer.status}", *([_impersonal(code, subject)] if code else []), *lines[:_LINES]]
-    return _about(ExchangeRefused(reason, hint=hint, actual=[shown(line) for line in seen]), subject)
+    seen = [f"HTTP {status}", *([_impersonal(code, subject)] if code else []), *lines[:_LINES]]
+    return subject.noted_on(ExchangeRefused(reason, hint=hint, actual=[shown(line) for line in seen]))
 
 
 def _told(members: Mapping[str, object]) -> tuple[str, str]:
@@ -178,13 +173,6 @@ def _impersonal(text: str, subject: Subject) -> str:
     for value in sorted(named, key=len, reverse=True):
         text = re.sub(re.escape(value), f"<{named[value]}>", text, flags=re.IGNORECASE)
     return text
-
-
-def _about(error: E, subject: Subject) -> E:
-    """Add what the token says of itself, for the log."""
-    issuer = subject.claims.get("iss")
-    error.issuer, error.algorithm = issuer if isinstance(issuer, str) else None, subject.algorithm
-    return error
 
 
 # -- configuration -----------------------------------------------------------------------------------------------------

@@ -12,15 +12,13 @@ from tokenward.errors import AuthenticationError
 from tokenward.identity import Identity
 from tokenward.middleware.door import Door, Exempt, require_app, verifier_for
 from tokenward.policy import Policy
-from tokenward.verifier import WARM_UP_TIMEOUT, AsyncVerifier
+from tokenward.verifier import MAX_WARM_UP, WARM_UP_TIMEOUT, AsyncVerifier
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 GUARDED = ("http", "websocket")
 """The kinds of connection that can be judged; of others it is not known where they would carry a token."""
-MAX_WARM_UP = 3600.0
-"""Seconds that a start may be made to wait for keys; deployments give up on one that takes longer."""
 
 
 class BearerMiddleware:

@@ -5,6 +5,7 @@
 import contextlib
 import re
 from collections.abc import Sequence
+from typing import cast
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -128,7 +129,8 @@ class BearerAuth(SecurityBase):
         """
         if not isinstance(error, AuthenticationError):
             raise error
-        coded, connection = self._door.of_app(error, None), _any_connection(request)
+        coded = self._door.of_app(error, None)
+        connection = cast("HTTPConnection", request)  # handlers are declared for requests, and get websockets, too
         refusal = self._door.refuse(coded, method=connection.scope.get("method", "WEBSOCKET"), path=connection.scope["path"])
         if isinstance(connection, WebSocket):
             await connection.close(close_code(coded), coded.public_description)
@@ -196,8 +198,3 @@ async def _send(connection: HTTPConnection, refused: Refused) -> Response | None
 
 def _response(answer: Answer, connection: HTTPConnection) -> Response:
     return Response(answer.body_for(connection.scope.get("method")), answer.status, dict(answer.headers))
-
-
-def _any_connection(request: HTTPConnection) -> HTTPConnection:
-    """Handlers of exceptions are declared for requests, and get websockets, too."""
-    return request

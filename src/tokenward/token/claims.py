@@ -20,7 +20,6 @@ from tokenward.token.row import Row
 
 ClaimCheck: TypeAlias = Callable[[Issuer, Claims], None]
 
-_TEXT_OR_NONE = (str, type(None))
 _NOT_ACCESS = tuple(NOT_ACCESS_TOKENS.items())
 
 
@@ -63,10 +62,10 @@ def check_names(issuer: Issuer, claims: Claims) -> None:
             raise ClaimMalformed(f"{name} is not a string", claim=name)
     for name in (issuer.subject_claim, "tid"):
         value = claims.get(name)
-        if (not value and value is not None) or type(value) not in _TEXT_OR_NONE:
+        if value is not None and (type(value) is not str or not value):
             raise ClaimMalformed(f"{name} is not a non-empty string", claim=name)
     client: object = client_of(claims)
-    if (not client and client is not None) or type(client) not in _TEXT_OR_NONE:
+    if client is not None and (type(client) is not str or not client):
         raise ClaimMalformed("the calling application is not a non-empty string", claim="client")
 
 

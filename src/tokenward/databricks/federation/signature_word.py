@@ -33,10 +33,6 @@ class SignatureWord:
     policy: Policy | None = None
     rejection: AuthenticationError | None = None
 
-    @property
-    def was_asked(self) -> bool:
-        return self.policy is not None
-
     def on(self, case: Case, compact: Compact) -> tuple[bool | None, str, AuthenticationError | None]:
         """Whether the signature holds by this policy's keys, what to say of it, and the rejection if there is one."""
         location = case.policy.to_issuer().location

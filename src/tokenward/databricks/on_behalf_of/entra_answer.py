@@ -14,10 +14,10 @@ import base64
 from typing import NoReturn
 
 from tokenward.databricks.access import AccessToken, Subject
-from tokenward.databricks.answers import access_token, members_of, read_granted
+from tokenward.databricks.answers import TEMPORARY_ERRORS, access_token, members_of, read_granted
 from tokenward.databricks.grant import UNAVAILABLE_FOR, Answered, retry_after_of, unavailable
 from tokenward.databricks.on_behalf_of.aadsts import Problem, explain, look_up, read_problem
-from tokenward.errors import ClaimsChallenge, ExchangeRefused, ExchangeUnavailable, TokenRejected
+from tokenward.errors import ClaimsChallenge, ExchangeRefused, ExchangeUnavailable
 from tokenward.keys.port import FetchFailed, FetchResponse
 
 CONFIGURATION_FOR = 60.0
@@ -27,7 +27,6 @@ USER_ERRORS = frozenset(
     {"invalid_grant", "interaction_required", "login_required", "consent_required", "account_selection_required", "access_denied"}
 )
 """What the user can act on. v1 answers interaction_required where v2 answers invalid_grant with a suberror."""
-TEMPORARY_ERRORS = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 
 
 class EntraRefused(ExchangeRefused):
@@ -59,12 +58,6 @@ def read_answer(answer: Answered, subject: Subject, now: float, *, scope: str) -
         return access_token(granted, subject, now, scope=scope, source="on_behalf_of")
     except ValueError as exc:
         raise unavailable(answer, str(exc)) from None
-
-
-def note_origin(error: TokenRejected, subject: Subject) -> None:
-    """Add to an error what the caller's token says of itself, for the log."""
-    issuer = subject.claims.get("iss")
-    error.issuer, error.algorithm = issuer if isinstance(issuer, str) else None, subject.algorithm
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------

@@ -15,13 +15,13 @@ from tokenward.databricks.access import AccessToken, Subject
 from tokenward.databricks.answers import form_request
 from tokenward.databricks.grant import RetryBudget, Steps, key_of, with_retries
 from tokenward.databricks.on_behalf_of.credential import ClientCredential, require_credential
-from tokenward.databricks.on_behalf_of.entra_answer import EntraRefused, note_origin, read_answer
+from tokenward.databricks.on_behalf_of.entra_answer import EntraRefused, read_answer
 from tokenward.entra import Cloud, Version
 from tokenward.errors import PolicyError, TokenExpired, TokenRejected
 from tokenward.hints import GRAPH_AUDIENCES
 from tokenward.identity import client_of
 from tokenward.issuer import ID_TOKEN_MARKS
-from tokenward.issuer_name import TENANT_PLACEHOLDER
+from tokenward.issuer_name import for_tenant
 from tokenward.token.strict import parse_object
 
 DEFAULT_SCOPE = f"{entra.DATABRICKS_RESOURCE}/.default"
@@ -98,7 +98,7 @@ class OnBehalfOf:
             answer = yield from with_retries(form_request(self.endpoint, fields, ATTEMPT), budget=self._budget)
             return read_answer(answer, subject, now, scope=self.scope)
         except TokenRejected as rejection:
-            note_origin(rejection, subject)
+            subject.noted_on(rejection)
             raise
 
     def _fields(self, subject: Subject) -> dict[str, str]:
@@ -126,7 +126,7 @@ class OnBehalfOf:
         if claims.get("tid") != self.tenant:
             advice = "Make one OnBehalfOf for each tenant whose users may call, and take the one of the token's tid."
             raise EntraRefused("the user's token is of another tenant", hint=advice, claim="tid", expected=self.tenant)
-        if claims.get("iss") not in [form.replace(TENANT_PLACEHOLDER, self.tenant) for form in self._issuers()]:
+        if claims.get("iss") not in [for_tenant(form, self.tenant) for form in self._issuers()]:
             advice = "Only tokens of this tenant can be used; those of other issuers stay here."
             raise EntraRefused("the user's token is of another issuer", hint=advice, claim="iss", expected=self._issuers())
 
