@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from demo.control import control
 from demo.processes import Child, Event
 
 START = 30.0
@@ -70,15 +71,7 @@ class Stage:
 
     def control(self, action: str, **body: object) -> dict[str, Any]:
         """Ask the issuer for something: mint, rotate, fail, recover, state."""
-        method, content = ("GET", None) if action == "state" else ("POST", body)
-        try:
-            response = self.http.request(method, f"{self.issuer_url}/control/{action}", json=content)
-        except httpx.HTTPError as exc:
-            raise self.issuer.failure(f"did not answer {action} ({type(exc).__name__})") from exc
-        if response.status_code != httpx.codes.OK:
-            raise self.issuer.failure(f"refused {action}: {response.text}")
-        answer: dict[str, Any] = response.json()
-        return answer
+        return control(self.issuer, self.http, self.issuer_url, action, body)
 
     def mint(self, **body: object) -> str:
         """A token; what it takes is in `tokenward.testing.control`."""

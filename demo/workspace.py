@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import httpx
 
+from demo.control import control
 from demo.processes import Child
 from demo.stage import START
 
@@ -35,15 +36,7 @@ class StandIn:
 
     def control(self, action: str, **body: object) -> dict[str, Any]:
         """Ask for something: mint, fail, recover, state, policies; see `tokenward.testing.workspace.control`."""
-        method, content = ("GET", None) if action in ("state", "policies") else ("POST", body)
-        try:
-            response = self.http.request(method, f"{self.url}/control/{action}", json=content)
-        except httpx.HTTPError as exc:
-            raise self.process.failure(f"did not answer {action} ({type(exc).__name__})") from exc
-        if response.status_code != httpx.codes.OK:
-            raise self.process.failure(f"refused {action}: {response.text}")
-        answer: dict[str, Any] = response.json()
-        return answer
+        return control(self.process, self.http, self.url, action, body, reads=("state", "policies"))
 
     def mint(self, **body: object) -> str:
         """A token of the identity provider that the account trusts."""
