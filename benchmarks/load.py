@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from benchmarks.peers import AUTHENTICATION_MIDDLEWARE
 from benchmarks.report import Row
 from benchmarks.run import Run
 from benchmarks.tokens import entra_corpus
+from tokenward.testing.loopback import free_port
 
 NAME = "uvicorn under load, guarded / unguarded"
 BUDGET = 0.85
@@ -106,7 +106,7 @@ def _server(app: str, jwks_uri: str) -> Iterator[str]:
 
     It binds the port itself: given a socket by --fd it does not set TCP_NODELAY, and every answer then waits for 40 ms.
     """
-    port = _free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}/"
     command = [sys.executable, "-m", "uvicorn", "--factory", f"benchmarks.load_app:{app}", "--port", str(port)]
     command += ["--log-level", "error", "--no-access-log"]
@@ -118,12 +118,6 @@ def _server(app: str, jwks_uri: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=10)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
 
 
 def _await_answer(process: subprocess.Popen[bytes], url: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -13,6 +12,7 @@ import httpx
 
 from demo.control import control
 from demo.processes import Child, Event
+from tokenward.testing.loopback import free_port
 
 START = 30.0
 """Seconds that a process may take to be ready; on an idle machine it takes one."""
@@ -47,7 +47,7 @@ class Stage:
     def _start(self) -> None:
         self.start_issuer()
         self.first_kid = str(self.control("state")["signing"])
-        port = _free_port()
+        port = free_port()  # a listening socket (uvicorn's --fd) would cost 40 ms a request: it gets no TCP_NODELAY
         self.app_url = f"http://127.0.0.1:{port}"
         self.app = self._start_app(port)
         self._await_health()
@@ -114,12 +114,3 @@ class Stage:
             except httpx.HTTPError:
                 time.sleep(0.02)
         raise self.app.failure("did not start")
-
-
-def _free_port() -> int:
-    """One that was free a moment ago. Handing uvicorn a listening socket (--fd) is safer, but costs 40 ms a request: asyncio
-    does not set TCP_NODELAY on what uvicorn takes for a Unix socket."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -21,6 +21,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from tokenward.testing.loopback import free_port
+
 pytestmark = pytest.mark.servers
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -109,8 +111,7 @@ class Service:
 
 @contextlib.contextmanager
 def serving(name: str, issuer: Issuer, *options: str) -> Iterator[Service]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     before = len(issuer.requests())
     command = [*(part.format(port=port) for part in SERVERS[name]), *options]
     with (

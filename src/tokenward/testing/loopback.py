@@ -1,8 +1,9 @@
-"""What the stand-ins' servers share: listeners that take leaving clients for granted, and handlers that can reset one."""
+"""What servers on this machine share: listeners that take leaving clients for granted, handlers that can reset one, ports."""
 
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import struct
 import sys
@@ -10,6 +11,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 from tokenward.testing.faults import Answer
+
+FREE_PORTS = range(20_000, 32_768)
+"""Below those that Linux, macOS and Windows give away by themselves: ip(7), RFC 6335 section 6."""
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port for a server that is about to start in another process. It is not reserved.
+
+    One that the system itself gives (port 0) may be given to somebody else before that server has started; these are not
+    given to anybody who did not ask for them. Raises OSError if none is free.
+    """
+    for port in random.sample(FREE_PORTS, 100):
+        with contextlib.suppress(OSError), socket.create_server((host, port)):
+            return port
+    raise OSError("100 ports were tried, and none is free")
 
 
 class QuietServer(ThreadingHTTPServer):

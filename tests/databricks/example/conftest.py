@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from tokenward.testing.loopback import free_port
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 DEADLINE = 30.0
@@ -60,12 +61,6 @@ def _running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[st
             process.kill()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
-
-
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     with _running([sys.executable, "-m", "tokenward.testing.workspace"], stderr=subprocess.DEVNULL) as standin:
@@ -80,7 +75,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 @contextlib.contextmanager
 def _serving(environment: dict[str, str]) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--log-level", "warning", "--port", str(port), "databricks_caller:app"]
     with (
         _running(command, cwd=EXAMPLES, env=environment, stderr=subprocess.STDOUT) as process,
