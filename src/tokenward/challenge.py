@@ -46,14 +46,14 @@ def require_realm(realm: str | None) -> str | None:
     )
 
 
-def answer(error: AuthenticationError, realm: str | None = None) -> Answer:
-    """The answer to a request that was refused."""
+def answer(error: AuthenticationError, realm: str | None = None, *, resource_metadata: str | None = None) -> Answer:
+    """The answer to a request that was refused; `resource_metadata` is the address of RFC 9728 section 5.1."""
     body = json.dumps({"error": error.error or error.code, "error_description": error.public_description}).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
     if isinstance(error, ServiceUnavailable):
         headers.append(("Retry-After", str(_retry_after(error))))
     else:
-        headers.append(("WWW-Authenticate", challenge(error, realm)))
+        headers.append(("WWW-Authenticate", challenge(error, realm, resource_metadata=resource_metadata)))
     return Answer(error.status, tuple(headers), body)
 
 
@@ -62,7 +62,7 @@ def close_code(error: AuthenticationError) -> int:
     return TRY_AGAIN_LATER if isinstance(error, ServiceUnavailable) else POLICY_VIOLATION
 
 
-def challenge(error: AuthenticationError, realm: str | None = None) -> str:
+def challenge(error: AuthenticationError, realm: str | None = None, *, resource_metadata: str | None = None) -> str:
     """One Bearer challenge; without an error where no credentials were sent (RFC 6750 section 3.1)."""
     parameters = {"realm": realm} if realm is not None else {}
     if error.error is not None:
@@ -71,6 +71,8 @@ def challenge(error: AuthenticationError, realm: str | None = None) -> str:
         parameters["scope"] = error.scope
     if isinstance(error, ClaimsChallenge) and _BASE64.fullmatch(error.claims):
         parameters["claims"] = error.claims
+    if resource_metadata is not None:
+        parameters["resource_metadata"] = resource_metadata
     listed = ", ".join(f'{name}="{_UNQUOTABLE.sub("", value)}"' for name, value in parameters.items())
     return f"Bearer {listed}" if listed else "Bearer"
 

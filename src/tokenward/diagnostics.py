@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tokenward import validation
 from tokenward.errors import AuthenticationError, MissingToken, PolicyError, ServiceUnavailable
@@ -61,10 +61,14 @@ class Diagnostics:
 
     def rejected(self, error: AuthenticationError, *, method: str, path: str) -> None:
         """Report one rejection of one request; `path` is without its query, which may hold secrets."""
-        if self._monotonic() - self._began >= self._interval:
-            self.flush()
-        if self._counted(error.code):
+        if self._is_due(error.code):
             self._emit(_level(error), "token_rejected", event_fields(error) | {"method": shown(method), "path": shown(path)})
+
+    def refused(self, code: str, fields: Mapping[str, object], *, method: str, path: str, level: str = "warning") -> None:
+        """Report a request that was refused for another reason than its token; the fields are escaped and bounded here."""
+        if self._is_due(code):
+            safe = {name: shown(value) for name, value in fields.items() if value is not None}
+            self._emit(level, "request_refused", {"code": code, **safe, "method": shown(method), "path": shown(path)})
 
     def flush(self) -> None:
         """Report what was held back, and begin a new interval."""
@@ -83,6 +87,12 @@ class Diagnostics:
         """In a child process: a new lock, and none of the parent's counts."""
         self._lock = threading.Lock()
         self._counts, self._timer = Counter(), None
+
+    def _is_due(self, code: str) -> bool:
+        """Count it, in a new interval if it is time for one; True if it is to be logged by itself."""
+        if self._monotonic() - self._began >= self._interval:
+            self.flush()
+        return self._counted(code)
 
     def _counted(self, code: str) -> bool:
         """Count it; True if it is among the first."""

@@ -1,10 +1,14 @@
-"""Databricks credentials: a caller's token becomes a token of the workspace, and the workspace is asked who the caller is."""
+"""In front of Databricks: a caller's token becomes a token of the workspace, the workspace is asked who the caller is, and the
+gateway passes on what the caller may call."""
 
 from tokenward.databricks.access import AccessToken, Subject
 from tokenward.databricks.exchange import Exchange
 from tokenward.databricks.federation.federation_policy import FederationPolicy
 from tokenward.databricks.federation.policies import policy_of, read_policies
 from tokenward.databricks.federation.would_accept import Finding, Verdict, would_accept
+from tokenward.databricks.gateway.credentials import Fixed, PassThrough
+from tokenward.databricks.gateway.gateway import Gateway
+from tokenward.databricks.gateway.rules import Patience, Rule
 from tokenward.databricks.issued import issued_tokens
 from tokenward.databricks.on_behalf_of.client_auth import ClientCertificate, ClientSecret, FederatedCredential
 from tokenward.databricks.on_behalf_of.on_behalf_of import OnBehalfOf
@@ -22,7 +26,12 @@ __all__ = [
     "FederatedCredential",
     "FederationPolicy",
     "Finding",
+    "Fixed",
+    "Gateway",
     "OnBehalfOf",
+    "PassThrough",
+    "Patience",
+    "Rule",
     "Subject",
     "TokenSource",
     "User",

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from tokenward import validation
-from tokenward.challenge import close_code
+from tokenward.challenge import Answer, close_code
 from tokenward.diagnostics import Diagnostics
 from tokenward.errors import AuthenticationError
 from tokenward.identity import Identity
@@ -96,9 +96,7 @@ class BearerMiddleware:
         if not takes_http_answer(scope):
             await send({"type": "websocket.close", "code": close_code(error), "reason": error.public_description})
             return
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-        await send({"type": f"{prefix}.response.start", "status": answer.status, "headers": headers})
-        await send({"type": f"{prefix}.response.body", "body": answer.body_for(method)})
+        await send_answer(answer, method, send, prefix)
 
 
 class _Answering:
@@ -113,6 +111,13 @@ class _Answering:
     def __call__(self, message: Message) -> Awaitable[None]:
         self.has_begun = True
         return self._send(message)
+
+
+async def send_answer(answer: Answer, method: str, send: Send, prefix: str = "http") -> None:
+    """Send a whole answer; `prefix` is "websocket.http" where a websocket is denied."""
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    await send({"type": f"{prefix}.response.start", "status": answer.status, "headers": headers})
+    await send({"type": f"{prefix}.response.body", "body": answer.body_for(method)})
 
 
 def authorization_values(scope: Scope) -> list[bytes]:

@@ -79,12 +79,12 @@ class Door:
         if not self._optional or not isinstance(error, MissingToken) or error.signature_held:
             raise error
 
-    def refuse(self, error: AuthenticationError, *, method: str, path: str) -> Answer:
-        """Report the rejection, and say what to answer."""
+    def refuse(self, error: AuthenticationError, *, method: str, path: str, resource_metadata: str | None = None) -> Answer:
+        """Report the rejection, and say what to answer; `resource_metadata` is for the challenge (RFC 9728 section 5.1)."""
         if method == "OPTIONS" and isinstance(error, MissingToken) and error.claim is None:
             error.claim = "preflight"  # as it probably is, and then the hint is another
         self._diagnostics.rejected(error, method=method, path=path)
-        return answer(error, self._realm)
+        return answer(error, self._realm, resource_metadata=resource_metadata)
 
     def of_app(self, error: AuthenticationError, caller: Identity | None) -> AuthenticationError:
         """What the guarded app itself raised, with what is known of its caller; the app may raise one object many times."""

@@ -1,0 +1,205 @@
+"""The mover that Gateway uses by default: aiohttp's client, which moved several times as many bytes as httpx did.
+
+It runs on asyncio only, and is of the extra `tokenward[gateway]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from tokenward import validation
+from tokenward.databricks.gateway.port import Fields, MoveFailed, Outgoing
+from tokenward.databricks.hosts import workspace_origin
+from tokenward.errors import PolicyError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+CONNECTIONS = 1000
+"""To the upstream at one time; whoever comes beyond waits for one, within the time for connecting."""
+MAX_CONNECTIONS = 60_000
+"""One address has no more ports to connect from."""
+KEEP_ALIVE = 15.0
+"""Seconds that an unused connection is kept: shorter than the minute or more after which load balancers drop theirs."""
+MAX_HEAD_LINE = 32 * 1024
+"""Bytes of one header line of the upstream's; its own servers stop earlier."""
+MAX_HEAD_FIELDS = 256
+READ_AHEAD = 128 * 1024
+"""Bytes of an answer in memory before the upstream is made to wait; aiohttp stops reading at twice as many."""
+NONE_OF_ITS_OWN = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+"""Header fields that aiohttp would add."""
+
+
+class AiohttpMover:
+    """Moves requests to one upstream with aiohttp's client. It follows no redirect, and keeps no cookie.
+
+    upstream     its address: scheme and host, and a port if need be
+    connections  how many at one time
+    tls          for an upstream whose certificate the system's authorities do not vouch for, an ssl.SSLContext that knows it
+
+    It does not look at proxies in the environment. A GET may be sent a second time if a kept connection turns out to be closed;
+    nothing with a body is. Raises PolicyError, also where aiohttp is not installed.
+    """
+
+    def __init__(self, upstream: str, *, connections: int = CONNECTIONS, tls: ssl.SSLContext | None = None) -> None:
+        self._origin = workspace_origin("upstream", upstream)
+        self._connections = validation.whole("connections", connections, least=1, most=MAX_CONNECTIONS)
+        if tls is not None and not isinstance(tls, ssl.SSLContext):
+            raise PolicyError("tls", "it is not an ssl.SSLContext", "Pass ssl.create_default_context(cafile=...).")
+        self._tls = tls
+        self._client = _Client()
+        self._timeouts: dict[float, Any] = {}
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @contextlib.asynccontextmanager
+    async def send(self, outgoing: Outgoing) -> AsyncIterator[_Incoming]:
+        """As Mover's."""
+        client = self._client
+        try:
+            response = await self._session_here().request(
+                outgoing.method,
+                client.url(self._origin + outgoing.target, encoded=True),
+                headers=client.headers(_text_fields(outgoing.fields)),
+                data=None if outgoing.body is None else _Once(outgoing.body),
+                allow_redirects=False,
+                timeout=self._timeout(outgoing.connect),
+            )
+        except client.errors as exc:
+            raise client.failed(exc) from None
+        try:
+            yield _Incoming(response, client)
+        finally:
+            response.close()
+
+    async def close(self) -> None:
+        """As Mover's. A later request opens new connections."""
+        session, self._session = self._session, None
+        if session is not None and self._loop is asyncio.get_running_loop():
+            await session.close()
+
+    def _session_here(self) -> aiohttp.ClientSession:
+        """The session of the running loop; a loop that was there before is over, and its connections with it."""
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._loop is not loop:
+            if self._session is not None:
+                self._client.abandon(self._session)
+            self._session, self._loop = self._client.session(self._connections, self._tls), loop
+        return self._session
+
+    def _timeout(self, connect: float) -> Any:
+        if connect not in self._timeouts:
+            self._timeouts[connect] = self._client.timeout(connect)
+        return self._timeouts[connect]
+
+
+class _Incoming:
+    """As Incoming, over aiohttp's response."""
+
+    __slots__ = ("_client", "_response", "fields", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse, client: _Client) -> None:
+        self._response = response
+        self._client = client
+        self.status = response.status
+        self.fields: Fields = [(name.lower(), value) for name, value in response.raw_headers]
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        read, at_eof = self._response.content.readany, self._response.content.at_eof
+        try:
+            while not at_eof():
+                yield await read()
+        except self._client.errors as exc:
+            raise self._client.failed(exc) from None
+        self._response.release()
+
+
+class _Once:
+    """A body that can be sent once: aiohttp would repeat a PUT on a new connection, and find nothing left of its body."""
+
+    def __init__(self, body: AsyncIterator[bytes]) -> None:
+        self._body: AsyncIterator[bytes] | None = body
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._body is None:
+            raise MoveFailed("closed", "the upstream had closed a connection that was kept, and a body is not sent twice")
+        body, self._body = self._body, None
+        return body
+
+
+def _text_fields(fields: Fields) -> list[tuple[str, str]]:
+    """aiohttp takes text, and encodes it as UTF-8."""
+    return [(name.decode("ascii"), _text(value)) for name, value in fields]
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+class _Client:
+    """What is used of aiohttp, imported when the first mover is made: whoever needs no gateway does not need it either."""
+
+    def __init__(self) -> None:
+        try:
+            import aiohttp
+            import multidict
+            import yarl
+        except ImportError:
+            fix = "Install it: pip install 'tokenward[gateway]'; or pass a mover of your own."
+            raise PolicyError("mover", "the gateway moves bytes with aiohttp, which is not installed", fix) from None
+        self._aiohttp: Any = aiohttp
+        self.url = yarl.URL
+        self.headers: Any = multidict.CIMultiDict
+        self.errors = (aiohttp.ClientError, OSError, TimeoutError)
+
+    def session(self, connections: int, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
+        known = self._aiohttp
+        connector = known.TCPConnector(limit=connections, keepalive_timeout=KEEP_ALIVE, ssl=True if tls is None else tls)
+        session: aiohttp.ClientSession = known.ClientSession(
+            connector=connector,
+            cookie_jar=known.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            skip_auto_headers=NONE_OF_ITS_OWN,
+            timeout=self.timeout(None),
+            read_bufsize=READ_AHEAD,
+            max_line_size=MAX_HEAD_LINE,
+            max_field_size=MAX_HEAD_LINE,
+            max_headers=MAX_HEAD_FIELDS,
+        )
+        return session
+
+    def timeout(self, connect: float | None) -> aiohttp.ClientTimeout:
+        known = self._aiohttp
+        limits: aiohttp.ClientTimeout = known.ClientTimeout(total=None, connect=connect, sock_connect=connect, sock_read=None)
+        return limits
+
+    def failed(self, exc: Exception) -> MoveFailed:
+        """What aiohttp raised, without its words, which may quote an address or a header."""
+        known = self._aiohttp
+        detail = type(exc).__name__
+        if isinstance(exc, (known.ClientConnectorCertificateError, known.ClientSSLError, ssl.SSLError)):
+            return MoveFailed("tls", detail)
+        if isinstance(exc, TimeoutError):
+            return MoveFailed("timeout", detail)
+        if isinstance(exc, known.ClientConnectorError):
+            return MoveFailed("connect", detail)
+        if isinstance(exc, (known.ClientResponseError, known.InvalidURL)):
+            return MoveFailed("protocol", detail)
+        return MoveFailed("closed", detail)
+
+    @staticmethod
+    def abandon(session: aiohttp.ClientSession) -> None:
+        """Close the connections of a loop that has ended, as far as that can be done from another one."""
+        connector = session.connector
+        session.detach()
+        if connector is not None:
+            with contextlib.suppress(Exception):
+                connector.close()

@@ -1,0 +1,44 @@
+"""What the gateway answers by itself, marked so that nobody takes it for the upstream's; and what is logged of it."""
+
+from __future__ import annotations
+
+from tokenward.challenge import Answer
+from tokenward.databricks.gateway.refusals import GatewayRefusal, answer_of, marked
+from tokenward.diagnostics import Diagnostics
+from tokenward.errors import AuthenticationError
+from tokenward.middleware.door import Door
+
+
+class Refusing:
+    """Reports refusals, and says what to answer.
+
+    realm        of the challenges
+    diagnostics  where refusals are reported
+
+    Raises PolicyError.
+    """
+
+    def __init__(self, realm: str | None, diagnostics: Diagnostics | None) -> None:
+        self._diagnostics = Diagnostics() if diagnostics is None else diagnostics
+        self._door = Door(realm=realm, diagnostics=self._diagnostics)
+
+    def answer(
+        self, error: AuthenticationError | GatewayRefusal, *, method: str, path: str, resource_metadata: str | None = None
+    ) -> Answer:
+        """Report it; the answer, which names the code only to somebody whose token held, or whose request was malformed."""
+        if isinstance(error, GatewayRefusal):
+            self.report(error, method=method, path=path)
+            return marked(answer_of(error), error.code)
+        answer = self._door.refuse(error, method=method, path=path, resource_metadata=resource_metadata)
+        return marked(answer, error.code if error.signature_held or error.error is None else error.error)
+
+    def report(self, refusal: GatewayRefusal, *, method: str, path: str) -> None:
+        """For a refusal that comes too late to be answered."""
+        fields = {
+            "status": refusal.status,
+            "reason": refusal.reason,
+            "hint": refusal.hint,
+            "expected": refusal.expected,
+            "seen": refusal.seen,
+        }
+        self._diagnostics.refused(refusal.code, fields, method=method, path=path)

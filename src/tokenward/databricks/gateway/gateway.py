@@ -1,0 +1,209 @@
+"""Gateway: the guarded proxy in front of a workspace, as an ASGI app. What it refuses never reaches the upstream.
+
+The way of a request: its form (`fields`), its path (`path`), its token, the rules, the credentials (`admission`), a place among
+those under way (`in_flight`), and then there and back (`relay`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from tokenward import validation
+from tokenward.challenge import Answer
+from tokenward.databricks.gateway.admission import Admission, Admitted
+from tokenward.databricks.gateway.aiohttp_mover import AiohttpMover
+from tokenward.databricks.gateway.answers import Refusing
+from tokenward.databricks.gateway.credentials import Credentials
+from tokenward.databricks.gateway.fields import forwarded, judge_request
+from tokenward.databricks.gateway.health import health_of
+from tokenward.databricks.gateway.in_flight import MAX_CONCURRENT, InFlight
+from tokenward.databricks.gateway.metadata import ResourceMetadata
+from tokenward.databricks.gateway.path import Target, checked_target
+from tokenward.databricks.gateway.port import Mover
+from tokenward.databricks.gateway.refusals import Draining, GatewayRefusal, UpgradeNotAllowed
+from tokenward.databricks.gateway.relay import CLIENT_IDLE, Broken, ClientLeft, Relay
+from tokenward.databricks.gateway.rules import Rule, allowed
+from tokenward.databricks.hosts import workspace_origin
+from tokenward.diagnostics import Diagnostics
+from tokenward.errors import AuthenticationError
+from tokenward.middleware.asgi import authorization_values, send_answer, takes_http_answer
+from tokenward.middleware.door import verifier_for
+from tokenward.policy import Policy
+from tokenward.verifier import MAX_WARM_UP, WARM_UP_TIMEOUT, AsyncVerifier
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+DRAIN_TIMEOUT = 30.0
+"""Seconds that the end of the lifespan waits for what is under way; servers wait themselves before that."""
+
+
+class Gateway:
+    """A proxy that verifies the caller's token, replaces it, and streams the request to one upstream and its answer back.
+
+    policy                 whom to believe; or `verifier`, an AsyncVerifier of your own
+    upstream               the workspace: "adb-1234567890123456.7.azuredatabricks.net", or an https address
+    credentials            with which token a request goes on: PassThrough(), Fixed(...), Exchange(...), OnBehalfOf(...), or an
+                             AsyncTokenSource of your own
+    allow                  what may be called: names of presets ("sql", "serving", "files", "jobs", "mcp", "me", "all"), and
+                             Rules of your own
+    public_url             the gateway's own address, for RFC 9728 metadata, which MCP clients ask for; without it there is none
+    authorization_servers  for that metadata; by default the policy's issuers
+    max_concurrent         requests of one caller at one time
+    client_idle            seconds in which a client must send a part of its body, or take a part of its answer
+    mover                  who moves the bytes; by default aiohttp's client
+    realm, diagnostics     as BearerMiddleware's
+    warm_up                seconds that the start waits for keys at most
+    drain                  seconds that the end of the lifespan waits for what is under way at most
+
+    `/-/health` and `/-/ready` need no token. Everything else does, and nothing but what `allow` names goes on. Own refusals carry
+    the header `Tokenward-Refused`, which is removed from the upstream's answers. Mounted in another app, whose lifespan does
+    not reach it, it wants `async with gateway.running():` there.
+
+    It follows no redirect, rewrites no body, passes on no websocket, and retries no request. It runs on asyncio. Raises
+    PolicyError.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        upstream: str = "",
+        *,
+        credentials: Credentials,
+        allow: Iterable[str | Rule] = ("all",),
+        verifier: AsyncVerifier | None = None,
+        public_url: str | None = None,
+        authorization_servers: Iterable[str] = (),
+        max_concurrent: int = MAX_CONCURRENT,
+        client_idle: float = CLIENT_IDLE,
+        mover: Mover | None = None,
+        realm: str | None = None,
+        diagnostics: Diagnostics | None = None,
+        warm_up: float = WARM_UP_TIMEOUT,
+        drain: float = DRAIN_TIMEOUT,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        origin = workspace_origin("upstream", upstream)
+        self.verifier = verifier_for(AsyncVerifier, policy, verifier)
+        self._host = urlsplit(origin).netloc.encode("ascii")
+        self._rules = allowed(*allow)
+        self._admission = Admission(self.verifier, credentials, self._rules, clock)
+        self._metadata = None if public_url is None else ResourceMetadata(public_url, authorization_servers, self.verifier.policy)
+        self._in_flight = InFlight(max_concurrent)
+        self._client_idle = validation.seconds("client_idle", client_idle, most=MAX_WARM_UP)
+        self._mover = AiohttpMover(origin) if mover is None else mover
+        self._refusing = Refusing(realm, diagnostics)
+        self._warm_up = validation.seconds("warm_up", warm_up, most=MAX_WARM_UP)
+        self._drain = validation.seconds("drain", drain, most=MAX_WARM_UP)
+
+    # -- ASGI ------------------------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            await self._serve(scope, receive, send)
+        elif kind == "lifespan":
+            await self._live(receive, send)
+        elif kind == "websocket":
+            await self._refuse_websocket(scope, receive, send)
+        else:
+            raise NotImplementedError(f"Gateway serves http, and refuses websockets; it does not know {kind!r}")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """For the lifespan of an app that it is mounted in: keys at the start and behind the requests, a clean end."""
+        async with self.verifier.running(warm_up=self._warm_up):
+            try:
+                yield
+            finally:
+                self.drain()
+                await self.drained(self._drain)
+                await self._mover.close()
+
+    def drain(self) -> None:
+        """From now on `/-/ready` is 503, and so is every new request; what is under way goes on."""
+        self._in_flight.draining = True
+
+    async def drained(self, timeout: float) -> bool:
+        """Wait until nothing is under way any more, `timeout` seconds at most; whether that is so."""
+        return await self._in_flight.drained(timeout)
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        return self._in_flight.total
+
+    # -- the way of a request --------------------------------------------------------------------------------------
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, path = scope["method"], scope["path"]
+        try:
+            judge_request(scope["headers"])
+            target = checked_target(_raw_path(scope), scope["query_string"], scope.get("root_path", ""))
+            path = target.path
+            own = self._own(method, path)
+            if own is None:
+                await self._pass_on(await self._admit(scope, target), target, scope, receive, send)
+                return
+        except (AuthenticationError, GatewayRefusal) as error:
+            own = self._refusing.answer(error, method=method, path=path, resource_metadata=self._metadata_for(path))
+        except ClientLeft:
+            return
+        except Broken as broken:  # the server drops a connection whose answer was not ended
+            self._refusing.report(broken.refusal, method=method, path=path)
+            return
+        await send_answer(own, method, send)
+
+    def _own(self, method: str, path: str) -> Answer | None:
+        """What the gateway answers by itself, to anybody."""
+        if method not in ("GET", "HEAD") or path[:2] not in ("/-", "/."):
+            return None
+        if path.startswith("/-"):
+            return health_of(path, self.verifier, draining=self._in_flight.draining)
+        return self._metadata.document_at(path) if self._metadata is not None else None
+
+    async def _admit(self, scope: Scope, target: Target) -> Admitted:
+        if self._in_flight.draining:
+            raise Draining("the gateway is stopping", retry_after=1.0)
+        return await self._admission.admit(authorization_values(scope), scope["method"], target)
+
+    async def _pass_on(self, admitted: Admitted, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
+        caller = (admitted.identity.issuer, admitted.identity.subject or admitted.identity.client_id)
+        self._in_flight.enter(caller)
+        try:
+            fields = forwarded(scope["headers"], admitted.access.authorization.encode("ascii"), self._host)
+            relay = Relay(self._mover, receive, send, admitted.rule.patience, self._client_idle)
+            await relay.carry(scope, str(target), fields)
+        finally:
+            self._in_flight.leave(caller)
+
+    def _metadata_for(self, path: str) -> str | None:
+        return self._metadata.address_for(path) if self._metadata is not None else None
+
+    # -- what is no request ----------------------------------------------------------------------------------------
+
+    async def _refuse_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = UpgradeNotAllowed("a websocket")
+        answer = self._refusing.answer(refusal, method="WEBSOCKET", path=scope["path"])
+        await receive()  # websocket.connect
+        if takes_http_answer(scope):
+            await send_answer(answer, "GET", send, "websocket.http")
+        else:
+            await send({"type": "websocket.close", "code": 1008, "reason": refusal.public_description})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()  # lifespan.startup
+        async with self.running():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()  # lifespan.shutdown
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _raw_path(scope: Scope) -> bytes:
+    """The path as it was sent; a server that does not say has decoded it, and it is escaped again."""
+    raw: bytes | None = scope.get("raw_path")
+    return quote(scope["path"], safe="/-._~!$&'()*+,;=:@").encode("ascii") if raw is None else raw
