@@ -11,8 +11,9 @@ from collections.abc import Sequence
 DESCRIPTION = """\
 Starts a local issuer and a guarded app as real processes on this machine, sends them real requests, good and bad, and then
 rotates the issuer's keys and kills it while known callers go on. Then exchanges federated tokens, good and bad, at a stand-in
-for a Databricks workspace, and kills that, too. Exit status 0 only if every verdict is the expected one."""
-NEEDED = ("tokenward", "structlog", "starlette", "httpx", "uvicorn")
+for a Databricks workspace, calls that through the gateway, and kills it, too. Exit status 0 only if every verdict is the
+expected one."""
+NEEDED = ("tokenward", "structlog", "starlette", "httpx", "uvicorn", "aiohttp")
 STOPPED = 130
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from demo.chapters import Chapter, Check
 from demo.credentials import Exchanged
 from demo.exchange import Row
+from demo.gateway import Passed
 from demo.load import Phase
 from demo.run import Outcome
 
@@ -21,6 +22,11 @@ def document(outcome: Outcome) -> str:
             "requests": [_exchanged(row) for row in outcome.credentials.rows],
             "checks": _checks(outcome.credentials.checks),
             "seconds": round(outcome.credentials.seconds, 1),
+        },
+        "gateway": {
+            "requests": [_passed(row) for row in outcome.gateway.rows],
+            "checks": _checks(outcome.gateway.checks),
+            "seconds": round(outcome.gateway.seconds, 1),
         },
         "summary": {
             "ok": not outcome.unexpected,
@@ -77,6 +83,19 @@ def _exchanged(row: Exchanged) -> dict[str, object]:
         "expected": {"status": expected.status, "code": expected.code, "asked": expected.asked},
         "seen": {"status": row.status, "code": row.code, "asked": row.asked},
         "answer": row.answer,
+        "hint": row.hint,
+        "milliseconds": round(row.milliseconds, 2),
+    }
+
+
+def _passed(row: Passed) -> dict[str, object]:
+    expected = row.expected
+    return {
+        "name": expected.name,
+        "ok": not row.differences(),
+        "expected": {"status": expected.status, "mark": expected.mark, "code": expected.code},
+        "seen": {"status": row.status, "mark": row.mark, "code": row.code},
+        "says": row.says,
         "hint": row.hint,
         "milliseconds": round(row.milliseconds, 2),
     }

@@ -8,9 +8,10 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from demo.chapters import Chapter
+from demo.chapters import Chapter, Check
 from demo.credentials import Exchanged
 from demo.exchange import Row
+from demo.gateway import Passed
 from demo.run import Outcome
 
 OK, WRONG = "ok", "WRONG"
@@ -19,7 +20,6 @@ TOTAL_WIDTH = 120
 NARROW = 30
 """With less room for the explanation, it goes below the row."""
 HEADING = ("", "request", "status", "code")
-EXCHANGE_HEADING = ("", "exchange", "status", "code")
 EXPLANATION = "explanation (the operator's log)"
 
 
@@ -33,7 +33,7 @@ class Report:
 
     def lines(self) -> list[str]:
         """The whole report."""
-        return [*self._table(), *self._chapters(), *self._latencies(), *self._exchanges(), *self._summary()]
+        return [*self._table(), *self._chapters(), *self._latencies(), *self._exchanges(), *self._gateway(), *self._summary()]
 
     def _table(self) -> list[str]:
         rows = self._outcome.rows
@@ -54,10 +54,21 @@ class Report:
 
     def _exchanges(self) -> list[str]:
         told = self._outcome.credentials
-        cells = [EXCHANGE_HEADING, *(_exchange_cells(row) for row in told.rows)]
-        texts = [EXPLANATION, *(row.explanation for row in told.rows)]
-        checks = [((_verdict(check.holds), check.name), check.seen) for check in told.checks]
-        return ["", *self._block(list(zip(cells, texts, strict=True))), *self._block(checks)]
+        return self._part("exchange", told.rows, told.checks)
+
+    def _gateway(self) -> list[str]:
+        told = self._outcome.gateway
+        return self._part("through the gateway", told.rows, told.checks)
+
+    def _part(self, what: str, rows: Sequence[Exchanged | Passed], checks: Sequence[Check]) -> list[str]:
+        """A table of its own, and what else must be so."""
+        cells = [
+            ("", what, "status", "code"),
+            *((_verdict(not row.differences()), row.expected.name, str(row.status), row.code or "-") for row in rows),
+        ]
+        texts = [EXPLANATION, *(row.explanation for row in rows)]
+        seen = [((_verdict(check.holds), check.name), check.seen) for check in checks]
+        return ["", *self._block(list(zip(cells, texts, strict=True))), *self._block(seen)]
 
     def _block(self, lines: Sequence[tuple[Sequence[str], str]]) -> list[str]:
         """Cells in columns, and a text beside them."""
@@ -91,6 +102,7 @@ class Report:
             "requests": outcome.requests,
             "refused": outcome.refused,
             "exchanges": len(outcome.credentials.rows),
+            "through the gateway": len(outcome.gateway.rows),
             "unexpected": len(outcome.unexpected),
             "waits by known callers": outcome.known_waits,
         }
@@ -121,10 +133,6 @@ def print_report(outcome: Outcome) -> None:
 
 def _verdict(right: bool) -> str:
     return OK if right else WRONG
-
-
-def _exchange_cells(row: Exchanged) -> tuple[str, ...]:
-    return (_verdict(not row.differences()), row.expected.name, str(row.status), row.code or "-")
 
 
 def _answered(row: Row) -> str:

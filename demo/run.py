@@ -1,4 +1,4 @@
-"""The run: the table of requests, the chapters, the exchanges of tokens, and what it all comes to."""
+"""The run: the table of requests, the chapters, the exchanges of tokens, the gateway, and what it all comes to."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from demo.cases import cases
 from demo.chapters import Chapter, Story, known_tokens
 from demo.credentials import Credentials, credentials
 from demo.exchange import Row, sent
+from demo.gateway import Passages, gateway
 from demo.load import KnownCallers
 from demo.stage import Stage
 from demo.waits import Waits
@@ -22,6 +23,7 @@ class Outcome:
     rows: list[Row] = field(default_factory=list)
     chapters: list[Chapter] = field(default_factory=list)
     credentials: Credentials = field(default_factory=Credentials)
+    gateway: Passages = field(default_factory=Passages)
     known_waits: int = 0
     seconds: float = 0.0
 
@@ -49,7 +51,7 @@ class Outcome:
             if not check.holds
         ]
         waits = [f"Known callers waited for keys {self.known_waits} times"] if self.known_waits else []
-        return rows + checks + waits + self.credentials.unexpected
+        return rows + checks + waits + self.credentials.unexpected + self.gateway.unexpected
 
 
 def run(app: str, *, chapters: bool = True) -> Outcome:
@@ -64,6 +66,8 @@ def run(app: str, *, chapters: bool = True) -> Outcome:
         outcome.known_waits = waits.of_known_callers()
     progress("Exchanging federated tokens at a stand-in workspace ...")
     outcome.credentials = credentials()
+    progress("Calling the workspace through the gateway ...")
+    outcome.gateway = gateway()
     outcome.seconds = time.monotonic() - began
     return outcome
 

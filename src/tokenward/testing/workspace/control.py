@@ -1,4 +1,5 @@
-"""How another process steers a served stand-in: POST /control/mint, users, policies, fail, limit, recover; GET state."""
+"""How another process steers a served stand-in: POST /control/mint, users, policies, serving, fail, limit,
+recover; GET state."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TypeAlias
 
+from tokenward import validation
 from tokenward.testing.tokens import ABSENT
 from tokenward.testing.workspace.faults import Fault
 from tokenward.testing.workspace.messages import Object, Reply, Request, json_reply
@@ -79,6 +81,12 @@ def _policies(workspace: DatabricksWorkspace, _: Object) -> Object:
     return workspace.policies()
 
 
+def _serving(workspace: DatabricksWorkspace, body: Object) -> Object:
+    """{pause}: seconds between two events of a stream."""
+    workspace.serving.pause = validation.seconds("pause", body["pause"], most=3600)
+    return {"pause": workspace.serving.pause}
+
+
 def _fail(workspace: DatabricksWorkspace, body: Object) -> Object:
     """{mode, path?, seconds?, status?, retry_after?, times?, members?, without?}, as `faults.Fault`."""
     workspace.fail(Fault(**body))  # type: ignore[arg-type]  # Fault judges them
@@ -113,6 +121,7 @@ _ACTIONS: dict[tuple[str, str], Action] = {
     ("POST", "policies"): _add_policy,
     ("DELETE", "policies"): _clear_policies,
     ("GET", "policies"): _policies,
+    ("POST", "serving"): _serving,
     ("POST", "fail"): _fail,
     ("POST", "limit"): _limit,
     ("POST", "recover"): _recover,
