@@ -38,6 +38,7 @@ ABOVE = ("middleware", "databricks", "testing", "cli")
 IMPURE_ROOMS: dict[str, set[str]] = {
     "diagnostics": {"threading", "time"},
     "forks": {"os"},
+    "databricks.forward_auth.forward_auth": {"starlette", "time"},
     "databricks.gateway.aiohttp_mover": {"aiohttp", "asyncio", "ssl"},
     "databricks.gateway.credentials": {"os"},
     "databricks.gateway.deadline": {"asyncio"},

@@ -6,6 +6,7 @@ from tokenward.databricks.exchange import Exchange
 from tokenward.databricks.federation.federation_policy import FederationPolicy
 from tokenward.databricks.federation.policies import policy_of, read_policies
 from tokenward.databricks.federation.would_accept import Finding, Verdict, would_accept
+from tokenward.databricks.forward_auth.forward_auth import ForwardAuth
 from tokenward.databricks.gateway.credentials import Fixed, PassThrough
 from tokenward.databricks.gateway.gateway import Gateway
 from tokenward.databricks.gateway.rules import Patience, Rule
@@ -27,6 +28,7 @@ __all__ = [
     "FederationPolicy",
     "Finding",
     "Fixed",
+    "ForwardAuth",
     "Gateway",
     "OnBehalfOf",
     "PassThrough",
