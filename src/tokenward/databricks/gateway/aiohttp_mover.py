@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from tokenward import validation
@@ -55,13 +55,14 @@ class AiohttpMover:
         self._timeouts: dict[float, Any] = {}
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: AsyncGenerator[None, None] | None = None
 
     @contextlib.asynccontextmanager
     async def send(self, outgoing: Outgoing) -> AsyncIterator[_Incoming]:
         """As Mover's."""
         client = self._client
         try:
-            response = await self._session_here().request(
+            response = await (await self._session_here()).request(
                 outgoing.method,
                 client.url(self._origin + outgoing.target, encoded=True),
                 headers=client.headers(_text_fields(outgoing.fields)),
@@ -78,23 +79,31 @@ class AiohttpMover:
 
     async def close(self) -> None:
         """As Mover's. A later request opens new connections."""
-        session, self._session = self._session, None
-        if session is not None and self._loop is asyncio.get_running_loop():
-            await session.close()
+        end, self._end, self._session = self._end, None, None
+        if end is not None and self._loop is asyncio.get_running_loop():
+            await end.aclose()
 
-    def _session_here(self) -> aiohttp.ClientSession:
-        """The session of the running loop; a loop that was there before is over, and its connections with it."""
+    async def _session_here(self) -> aiohttp.ClientSession:
+        """The session of the running loop; one that was there before is over, and its connections with it."""
         loop = asyncio.get_running_loop()
         if self._session is None or self._loop is not loop:
-            if self._session is not None:
-                self._client.abandon(self._session)
             self._session, self._loop = self._client.session(self._connections, self._tls), loop
+            self._end = _closed_with_its_loop(self._session)
+            await anext(self._end)
         return self._session
 
     def _timeout(self, connect: float) -> Any:
         if connect not in self._timeouts:
             self._timeouts[connect] = self._client.timeout(connect)
         return self._timeouts[connect]
+
+
+async def _closed_with_its_loop(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+    """Closes the session when it is closed itself: by whoever holds it, or by asyncio.run, which so ends all generators."""
+    try:
+        yield
+    finally:
+        await session.close()
 
 
 class _Incoming:
@@ -194,12 +203,3 @@ class _Client:
         if isinstance(exc, (known.ClientResponseError, known.InvalidURL)):
             return MoveFailed("protocol", detail)
         return MoveFailed("closed", detail)
-
-    @staticmethod
-    def abandon(session: aiohttp.ClientSession) -> None:
-        """Close the connections of a loop that has ended, as far as that can be done from another one."""
-        connector = session.connector
-        session.detach()
-        if connector is not None:
-            with contextlib.suppress(Exception):
-                connector.close()

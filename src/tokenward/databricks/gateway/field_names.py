@@ -1,4 +1,4 @@
-"""What becomes of a header field, by its name: which ones end here, and why. In a list of what to remove, each line has its reason.
+"""What becomes of a header field, by its name: which ones end here, and why.
 
 A name is judged once, and its fate is remembered.
 """
@@ -6,32 +6,36 @@ A name is judged once, and its fate is remembered.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import IntEnum
 
 from tokenward.databricks.gateway.refusals import MARK
 
 
 class Fate(IntEnum):
-    """What the gateway does with a field of a request."""
+    """What becomes of a field. Those above REMOVED are judged by themselves, and only LENGTH of them goes on."""
 
     KEPT = 0
     REMOVED = 1
     FRAMING = 2
-    """It says where the request ends, or what is made of its connection; it is judged by itself."""
+    """It says where the message ends, for whom it is, or what its connection becomes."""
+    CONNECTION = 3
+    """It names others that end here."""
+    LENGTH = 4
+    INVALID = 5
+    """Its name is none."""
 
 
-HOP_BY_HOP = frozenset(
-    b"connection keep-alive proxy-connection te trailer transfer-encoding upgrade http2-settings".split()
-)
-"""RFC 9110 section 7.6.1 and RFC 7540 section 3.2.1: of one connection, and not of the next. Proxy-* is removed with them."""
+HOP_BY_HOP = frozenset(b"keep-alive proxy-connection te trailer http2-settings".split())
+"""RFC 9110 section 7.6.1 and RFC 7540 section 3.2.1: of one connection, and not of the next; beside Connection and FRAMING."""
 
-FRAMING = frozenset(b"content-length transfer-encoding host expect upgrade connection".split())
+FRAMING = frozenset(b"transfer-encoding host expect upgrade".split())
 """Two servers that read one of these differently see two different requests (RFC 9112 section 11.2)."""
 
 IDENTITY_FIELDS = frozenset(
     (
-        # Replaced by the gateway's own.
-        b"authorization host "
+        # Replaced by the gateway's own, as Host is.
+        b"authorization "
         # Another credential beside it, which the upstream could prefer. Databricks' pages take a cookie for a login.
         b"cookie cookie2 authentication x-authorization x-auth-token x-access-token x-api-key api-key x-goog-api-key "
         # Who the caller is, as other proxies say it (learn.microsoft.com, databricks-apps/http-headers; oauth2-proxy; RFC 9440).
@@ -41,17 +45,15 @@ IDENTITY_FIELDS = frozenset(
         b"forwarded forwarded-for via true-client-ip cf-connecting-ip cf-connecting-ipv6 fastly-client-ip x-client-ip client-ip "
         b"x-cluster-client-ip x-proxyuser-ip x-originating-ip x-remote-ip x-remote-addr x-host x-http-host-override "
         # Another method or path than the one that was judged (Symfony and Zend read the second kind, IIS the third).
-        b"x-http-method x-http-method-override x-method-override x-method x-override-url x-rewrite-url x-rewrite-uri x-url "
-        # The answer to it was given by the server in front of the gateway; the next hop would wait for another (RFC 9110 10.1.1).
-        b"expect"
+        b"x-http-method x-http-method-override x-method-override x-method x-override-url x-rewrite-url x-rewrite-uri x-url"
     ).split()
 )
-"""Fields that say who calls, from where, or what is really meant. What the gateway verified is in its Authorization, and nowhere else."""
+"""Fields that say who calls, from where, or what is really meant. What was verified is in the gateway's Authorization alone."""
 
 IDENTITY_PREFIXES = (
-    # Databricks' own. With X-Databricks-Azure-SP-Management-Token and -Azure-Workspace-Resource-Id a Contributor of the Azure resource
-    # enters as an admin of the workspace; -GCP-SA-Access-Token is its like; -Workspace-Id and -Org-Id choose the workspace
-    # (databricks-sdk-py: azure.py, credentials_provider.py, mixins/workspace.py). What a new one will mean is not known.
+    # Databricks' own. With X-Databricks-Azure-SP-Management-Token and -Azure-Workspace-Resource-Id a Contributor of the Azure
+    # resource enters as an admin of the workspace; -GCP-SA-Access-Token is its like; -Workspace-Id and -Org-Id choose the
+    # workspace (databricks-sdk-py: azure.py, credentials_provider.py, mixins/workspace.py). What new ones mean is not known.
     b"x-databricks-",
     # Written by proxies (X-Forwarded-User, -Email, -Access-Token, -Host, -Client-Cert ...), and believed behind them.
     b"x-forwarded",
@@ -86,51 +88,72 @@ NOT_RETURNED = frozenset(
         # A cookie of the upstream's host would be one of the gateway's host, for all who use it in one browser.
         b"set-cookie set-cookie2 "
         # They speak of the upstream's host, and a browser would take them for the gateway's: where else to connect to, how, and
-        # what to forget (RFC 7838, RFC 6797, W3C Clear Site Data and Reporting).
+        # what to forget (RFC 7838, RFC 6797, W3C Clear Site Data and Reporting); and where to log in (RFC 9110 section 11.7).
         b"alt-svc strict-transport-security public-key-pins public-key-pins-report-only expect-ct clear-site-data nel report-to "
-        b"reporting-endpoints " + MARK.lower().encode()
+        b"reporting-endpoints proxy-authenticate proxy-authentication-info " + MARK.lower().encode()
     ).split()
 )
 """Fields of an answer that end here, beside those of the connection."""
 
-NOT_RETURNED_PREFIXES = (b"tokenward-", b"x-tokenward-", b"proxy-")
+NOT_RETURNED_PREFIXES = (b"tokenward-", b"x-tokenward-")
 
 MAX_REMEMBERED = 1024
 """Names; a request has a hundred at most, and those that are sent in earnest are a few dozen."""
 MAX_REMEMBERED_BYTES = 64
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")  # RFC 9110 section 5.6.2, in lower case
-_PLAIN = re.compile(rb"[a-z0-9][a-z0-9-]*")
-
-_fates: dict[bytes, Fate] = {}
+_PLAIN = re.compile(rb"[a-z0-9-]+")
 
 
-def fate_of(name: bytes) -> Fate:
-    """What becomes of a request's field of this name, in whatever case; ValueError if it is no name.
+class Fates(dict[bytes, Fate]):
+    """Name, in whatever case -> fate. It is judged when it is first seen; only so many are remembered, and only short ones."""
 
-    A name of anything but letters, digits and hyphens is removed, as nginx does (ignore_invalid_headers, underscores_in_headers): a
-    server that makes variables of names takes `x_databricks_...` for `X-Databricks-...`.
+    def __init__(self, judge: Callable[[bytes], Fate]) -> None:
+        super().__init__()
+        self._judge = judge
+
+    def __missing__(self, name: bytes) -> Fate:
+        fate = self._judge(name.lower())
+        if len(self) < MAX_REMEMBERED and len(name) <= MAX_REMEMBERED_BYTES:
+            self[name] = fate
+        return fate
+
+
+def of_request(name: bytes) -> Fate:
+    """What becomes of a request's field.
+
+    A name of anything but letters, digits and hyphens is removed, as nginx does (ignore_invalid_headers, underscores_in_headers):
+    a server that makes variables of names takes `x_databricks_...` for `X-Databricks-...`.
     """
-    fate = _fates.get(name)
-    if fate is None:
-        fate = _judged(name.lower())
-        if len(_fates) < MAX_REMEMBERED and len(name) <= MAX_REMEMBERED_BYTES:
-            _fates[name] = fate
-    return fate
+    fate = _of_any(name)
+    if fate is not Fate.KEPT:
+        return fate
+    removed = name in IDENTITY_FIELDS or name.startswith(IDENTITY_PREFIXES) or not _PLAIN.fullmatch(name)
+    return Fate.REMOVED if removed else Fate.KEPT
 
 
-def is_returned(name: bytes) -> bool:
-    """Whether an answer's field of this name, in lower case, goes on to the caller."""
-    if not _TOKEN.fullmatch(name) or name in HOP_BY_HOP or name in NOT_RETURNED:
-        return False
-    return not name.startswith(NOT_RETURNED_PREFIXES) or name == b"proxy-status"
+def of_answer(name: bytes) -> Fate:
+    """What becomes of an answer's field."""
+    fate = _of_any(name)
+    if fate is Fate.INVALID or (fate is Fate.FRAMING and name != b"transfer-encoding"):
+        return Fate.REMOVED
+    if fate is not Fate.KEPT:
+        return fate
+    return Fate.REMOVED if name in NOT_RETURNED or name.startswith(NOT_RETURNED_PREFIXES) else Fate.KEPT
 
 
-def _judged(name: bytes) -> Fate:
+def _of_any(name: bytes) -> Fate:
+    """What becomes of a field in either direction, if that is not to go on."""
     if not _TOKEN.fullmatch(name):
-        raise ValueError("not a field name")
+        return Fate.INVALID
+    if name == b"content-length":
+        return Fate.LENGTH
+    if name == b"connection":
+        return Fate.CONNECTION
     if name in FRAMING:
         return Fate.FRAMING
-    if name in HOP_BY_HOP or name in IDENTITY_FIELDS or name.startswith(IDENTITY_PREFIXES) or not _PLAIN.fullmatch(name):
-        return Fate.REMOVED
-    return Fate.KEPT
+    return Fate.REMOVED if name in HOP_BY_HOP else Fate.KEPT
+
+
+OF_REQUEST = Fates(of_request)
+OF_ANSWER = Fates(of_answer)

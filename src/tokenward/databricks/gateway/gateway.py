@@ -49,7 +49,7 @@ class Gateway:
     upstream               the workspace: "adb-1234567890123456.7.azuredatabricks.net", or an https address
     credentials            with which token a request goes on: PassThrough(), Fixed(...), Exchange(...), OnBehalfOf(...), or an
                              AsyncTokenSource of your own
-    allow                  what may be called: names of presets ("sql", "serving", "files", "jobs", "mcp", "me", "all"), and
+    allow                  what may be called: names of presets ("sql", "serving", "files", "dbfs", "jobs", "mcp", "me", "all"), and
                              Rules of your own
     public_url             the gateway's own address, for RFC 9728 metadata, which MCP clients ask for; without it there is none
     authorization_servers  for that metadata; by default the policy's issuers
@@ -116,6 +116,7 @@ class Gateway:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """For the lifespan of an app that it is mounted in: keys at the start and behind the requests, a clean end."""
+        self._in_flight.draining = False
         async with self.verifier.running(warm_up=self._warm_up):
             try:
                 yield

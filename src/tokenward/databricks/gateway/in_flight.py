@@ -49,14 +49,15 @@ class InFlight:
         self.total -= 1
         if not self.total and self._idle is not None:
             self._idle.set()
+            self._idle = None
 
     async def drained(self, timeout: float) -> bool:
         """Wait until nothing is under way, `timeout` seconds at most; whether that is so."""
         if self.total:
-            self._idle = asyncio.Event()
+            self._idle = idle = self._idle or asyncio.Event()
             try:
                 async with asyncio.timeout(timeout):
-                    await self._idle.wait()
+                    await idle.wait()
             except TimeoutError:
                 return False
         return True

@@ -28,8 +28,12 @@ _QUERY = re.compile(rb"[!\"$-~]*")  # printable, less "#" and space
 _DOTTED = re.compile(rb"/\.\.?(?:/|$|%3B)")
 """Also before an escaped ";", behind which servlet containers look for parameters and not for a name."""
 _SEPARATOR = re.compile(rb"%(?:2F|5C)")
-_TWICE = re.compile(rb"%25(?:2[EF35]|3[BF]|5C|u[0-9A-F]{4})", re.IGNORECASE)
-"""What a second decoding would make into one of . / # % ; ? \\ or into a character by its number, which IIS knows."""
+_NOT_TWICE = b"|".join(b"%02X" % byte for byte in sorted(_UNRESERVED | frozenset(b"/\\#%;?")))
+_TWICE = re.compile(rb"%25(?:" + _NOT_TWICE + rb"|u[0-9A-F]{4})", re.IGNORECASE)
+"""What a second decoding would make into another path. Letters have no reason to be escaped at all; %uXXXX is IIS's own.
+
+What is left are names that hold an escape themselves, such as Spark's partitions (`ts=10%3A00`).
+"""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 

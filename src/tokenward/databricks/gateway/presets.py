@@ -20,15 +20,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from tokenward.databricks.gateway.rules import METHODS, Patience, Rule
+from tokenward.databricks.gateway.rule import METHODS, Patience, Rule
 
 QUICK = Patience()
 """Twice the time after which databricks-sdk-py gives up (_base_client.py: 60 s)."""
 STATEMENTS = Patience(first_byte=120.0, idle=120.0)
 """`wait_timeout` is 50 s at most (service/sql.py); a chunk of a result can be 25 MiB."""
 LONG = Patience(first_byte=310.0, idle=310.0)
-"""Databricks itself ends a query to a model after 297 s (docs.databricks.com, model-serving-limits), and the gateway must not do so
-earlier. Thrift polls, files and MCP tools have no published limit, and are given the same time."""
+"""Databricks itself ends a query to a model after 297 s (docs.databricks.com, model-serving-limits), and the gateway must not do
+so earlier. Thrift polls, files and MCP tools have no published limit, and are given the same time."""
 
 READ = frozenset({"GET", "HEAD"})
 GET = frozenset({"GET"})
@@ -36,6 +36,7 @@ POST = frozenset({"POST"})
 
 SQL = (
     Rule("sql statements", POST, "/api/2.0/sql/statements", STATEMENTS),
+    Rule("sql statements", POST, "/api/2.0/sql/statements/", STATEMENTS),  # as Databricks' examples with curl had it for long
     Rule("sql statement", GET, "/api/2.0/sql/statements/*", STATEMENTS),
     Rule("sql cancel", POST, "/api/2.0/sql/statements/*/cancel", STATEMENTS),
     Rule("sql results", GET, "/api/2.0/sql/statements/*/result/chunks/*", STATEMENTS),
@@ -47,8 +48,8 @@ SQL = (
     Rule("thrift endpoint", POST, "/sql/1.0/endpoints/*", LONG),
     Rule("thrift cluster", POST, "/sql/protocolv1/o/*/*", LONG),
 )
-"""Statement execution, and the SQL drivers. Not in it: starting, stopping and changing warehouses, queries and dashboards that are
-saved. Large results come as links to cloud storage, which clients fetch by themselves, without a token and not through here.
+"""Statement execution, and the SQL drivers. Not in it: starting, stopping and changing warehouses, queries and dashboards that
+are saved. Large results come as links to cloud storage, which clients fetch by themselves, without a token and not through here.
 `thrift cluster` runs SQL on an all-purpose cluster, too."""
 
 SERVING = (
@@ -80,8 +81,10 @@ clients that get none use /api/2.0/fs/files."""
 DBFS = (Rule("dbfs", frozenset({"GET", "POST"}), "/api/2.0/dbfs/*", QUICK),)
 """Every user of a workspace can read its DBFS root (docs.databricks.com, dbfs): give it only where it must be."""
 
-JOBS = tuple(Rule(f"jobs {version}", frozenset({"GET", "POST"}), f"/api/{version}/jobs/**", QUICK) for version in ("2.0", "2.1", "2.2"))
-"""Jobs and runs: list, create, change, run, cancel, delete. Whoever may create a job runs code. Not in it: permissions on jobs."""
+JOBS = tuple(
+    Rule(f"jobs {version}", frozenset({"GET", "POST"}), f"/api/{version}/jobs/**", QUICK) for version in ("2.0", "2.1", "2.2")
+)
+"""Jobs and runs: list, create, change, run, cancel, delete. Whoever may create a job runs code. Not in it: permissions."""
 
 MCP = (Rule("mcp", frozenset({"GET", "POST", "DELETE"}), "/api/2.0/mcp/**", LONG),)
 """Streamable HTTP: calls by POST, a stream of events by GET, the end of a session by DELETE."""
@@ -89,13 +92,9 @@ MCP = (Rule("mcp", frozenset({"GET", "POST", "DELETE"}), "/api/2.0/mcp/**", LONG
 ME = (Rule("me", GET, "/api/2.0/preview/scim/v2/Me", QUICK),)
 """SCIM Me: the caller's own user or service principal, and in `X-Databricks-Org-Id` the workspace."""
 
-LASTING = (
-    "/api/*/token/**",
-    "/api/*/token-management/**",
-    "/api/*/accounts/servicePrincipals/*/credentials/**",
-    "/api/*/accounts/*/servicePrincipals/*/credentials/**",
-)
-"""What makes credentials that outlive the caller's token, and work past the gateway: personal access tokens and OAuth secrets."""
+LASTING = ("/api/*/token/**", "/api/*/token-management/**", "/api/*/accounts/**")
+"""What makes credentials that outlive the caller's token, and work past the gateway: personal access tokens, and the account's
+API with OAuth secrets of service principals and federation policies."""
 
 ALL = (
     *(*SQL, *SERVING, *FILES, *DBFS, *JOBS, *MCP, *ME),
@@ -104,9 +103,9 @@ ALL = (
     Rule("thrift", POST, "/sql/1.0/**", LONG),
     Rule("ai gateway", METHODS, "/ai-gateway/**", LONG),
 )
-"""The APIs of a workspace. Not in it: the pages of the workspace and what they call (/login.html, /ajax-api, /sql/editor ...), its
-token endpoint (/oidc), apps and notebooks' ports (/apps, /driver-proxy, /driver-proxy-api), the web terminal, /.well-known, and what
-makes lasting credentials (LASTING), for which give a Rule of your own."""
+"""The APIs of a workspace. Not in it: the pages of the workspace and what they call (/login.html, /ajax-api, /sql/editor ...),
+its token endpoint (/oidc), apps and notebooks' ports (/apps, /driver-proxy, /driver-proxy-api), the web terminal, /.well-known,
+and what makes lasting credentials (LASTING), for which give a Rule of your own."""
 
 PRESETS: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
     {"sql": SQL, "serving": SERVING, "files": FILES, "dbfs": DBFS, "jobs": JOBS, "mcp": MCP, "me": ME, "all": ALL}

@@ -91,7 +91,7 @@ class PathNotAllowed(GatewayRefusal):
     code = "path_not_allowed"
     status = 403
     public_description = "The gateway does not serve this path"
-    hint = "No rule in `allow` holds this path. If callers need it, add a preset or a Rule for it."
+    hint = "No rule in `allow` holds this path. If callers need it, add a preset or a Rule; what makes tokens wants a Rule."
 
 
 class MethodNotAllowed(GatewayRefusal):

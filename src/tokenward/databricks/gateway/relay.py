@@ -88,6 +88,7 @@ class Relay:
             return self._parts(b"", more=True)
         if length is None and scope["http_version"] not in ("1.0", "1.1"):
             first = await self._part()
+            self._deadline.wait_for(Awaited.UPSTREAM, self._patience.first_byte)
             if first[0] or first[1]:
                 return self._parts(*first)
         self._watch.begin_soon()
@@ -116,6 +117,8 @@ class Relay:
 
     async def _answer(self, incoming: Incoming) -> None:
         status, came = incoming.status, incoming.fields
+        if not 200 <= status < 600:
+            raise UpstreamUnavailable("the upstream switched protocols, or gave a status that there is not", seen=status)
         fields = returned(came)
         length, idle = None, self._patience.idle
         for name, value in came:
@@ -126,8 +129,11 @@ class Relay:
             elif name == b"location" and PRIVATE_LINK in value:
                 raise PrivateLinkRequired("the workspace takes calls over its private link only")
         self._begun = True
-        await self._send({"type": "http.response.start", "status": status, "headers": fields})
-        await self._stream(incoming, length, idle)
+        try:
+            await self._send({"type": "http.response.start", "status": status, "headers": fields})
+            await self._stream(incoming, length, idle)
+        except OSError:  # what `send` raises where nobody listens any more (ASGI specification, 2.4)
+            raise ClientLeft from None
 
     async def _stream(self, incoming: Incoming, length: int | None, idle: float | None) -> None:
         """The parts of the answer; the last one ends it at once where the length is known."""
