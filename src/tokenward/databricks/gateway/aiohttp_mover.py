@@ -6,10 +6,10 @@ It runs on asyncio only, and is of the extra `tokenward[gateway]`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from tokenward import validation
 from tokenward.databricks.gateway.port import Fields, MoveFailed, Outgoing
@@ -18,6 +18,8 @@ from tokenward.errors import PolicyError
 
 if TYPE_CHECKING:
     import aiohttp
+
+    Request: TypeAlias = Callable[[Outgoing], Awaitable[aiohttp.ClientResponse]]
 
 CONNECTIONS = 1000
 """To the upstream at one time; whoever comes beyond waits for one, within the time for connecting."""
@@ -57,25 +59,20 @@ class AiohttpMover:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: AsyncGenerator[None, None] | None = None
 
-    @contextlib.asynccontextmanager
-    async def send(self, outgoing: Outgoing) -> AsyncIterator[_Incoming]:
+    def send(self, outgoing: Outgoing) -> _Sending:
         """As Mover's."""
-        client = self._client
-        try:
-            response = await (await self._session_here()).request(
-                outgoing.method,
-                client.url(self._origin + outgoing.target, encoded=True),
-                headers=client.headers(_text_fields(outgoing.fields)),
-                data=None if outgoing.body is None else _Once(outgoing.body),
-                allow_redirects=False,
-                timeout=self._timeout(outgoing.connect),
-            )
-        except client.errors as exc:
-            raise client.failed(exc) from None
-        try:
-            yield _Incoming(response, client)
-        finally:
-            response.close()
+        return _Sending(self._client, self._request, outgoing)
+
+    async def _request(self, outgoing: Outgoing) -> aiohttp.ClientResponse:
+        session = await self._session_here()
+        return await session.request(
+            outgoing.method,
+            self._client.url(self._origin + outgoing.target, encoded=True),
+            headers=self._client.headers(_text_fields(outgoing.fields)),
+            data=None if outgoing.body is None else _Once(outgoing.body),
+            allow_redirects=False,
+            timeout=self._timeout(outgoing.connect),
+        )
 
     async def close(self) -> None:
         """As Mover's. A later request opens new connections."""
@@ -106,25 +103,54 @@ async def _closed_with_its_loop(session: aiohttp.ClientSession) -> AsyncGenerato
         await session.close()
 
 
-class _Incoming:
-    """As Incoming, over aiohttp's response."""
+class _Sending:
+    """The block in which there is an answer; whatever is left of it at the end is dropped, with its connection."""
 
-    __slots__ = ("_client", "_response", "fields", "status")
+    __slots__ = ("_client", "_outgoing", "_request", "_response")
+
+    def __init__(self, client: _Client, request: Request, outgoing: Outgoing) -> None:
+        self._client = client
+        self._request = request
+        self._outgoing = outgoing
+        self._response: aiohttp.ClientResponse | None = None
+
+    async def __aenter__(self) -> _Incoming:
+        try:
+            self._response = await self._request(self._outgoing)
+        except self._client.errors as exc:
+            raise self._client.failed(exc) from None
+        return _Incoming(self._response, self._client)
+
+    async def __aexit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        if self._response is not None:
+            self._response.close()
+
+
+class _Incoming:
+    """As Incoming, over aiohttp's response; its own iterator, because an async generator that is left early costs a task."""
+
+    __slots__ = ("_client", "_content", "fields", "status")
 
     def __init__(self, response: aiohttp.ClientResponse, client: _Client) -> None:
-        self._response = response
+        self._content = response.content
         self._client = client
         self.status = response.status
         self.fields: Fields = [(name.lower(), value) for name, value in response.raw_headers]
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        read, at_eof = self._response.content.readany, self._response.content.at_eof
+    def chunks(self) -> AsyncIterator[bytes]:
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._content.at_eof():
+            raise StopAsyncIteration
         try:
-            while not at_eof():
-                yield await read()
+            chunk: bytes = await self._content.readany()
         except self._client.errors as exc:
             raise self._client.failed(exc) from None
-        self._response.release()
+        return chunk
 
 
 class _Once:

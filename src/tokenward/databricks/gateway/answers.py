@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tokenward.challenge import Answer
-from tokenward.databricks.gateway.refusals import GatewayRefusal, answer_of, marked
+from tokenward.databricks.gateway.refusals import ClientTimeout, GatewayRefusal, RequestMalformed, answer_of, marked
 from tokenward.diagnostics import Diagnostics
 from tokenward.errors import AuthenticationError
 from tokenward.middleware.door import Door
+
+ENDING = (RequestMalformed, ClientTimeout)
+"""Of what comes after these nobody knows whether it is a request (RFC 9112 section 6.3, RFC 9110 section 15.5.9)."""
 
 
 class Refusing:
@@ -42,3 +47,10 @@ class Refusing:
             "seen": refusal.seen,
         }
         self._diagnostics.refused(refusal.code, fields, method=method, path=path)
+
+
+def ending(answer: Answer, error: Exception, http_version: str) -> Answer:
+    """The answer, which says so where the connection has to end with it; HTTP/2 has frames for that, and no such field."""
+    if not isinstance(error, ENDING) or http_version not in ("1.0", "1.1"):
+        return answer
+    return replace(answer, headers=(*answer.headers, ("Connection", "close")))

@@ -16,7 +16,7 @@ from tokenward import validation
 from tokenward.challenge import Answer
 from tokenward.databricks.gateway.admission import Admission, Admitted
 from tokenward.databricks.gateway.aiohttp_mover import AiohttpMover
-from tokenward.databricks.gateway.answers import Refusing
+from tokenward.databricks.gateway.answers import Refusing, ending
 from tokenward.databricks.gateway.credentials import Credentials
 from tokenward.databricks.gateway.fields import forwarded, judge_request
 from tokenward.databricks.gateway.health import health_of
@@ -49,8 +49,8 @@ class Gateway:
     upstream               the workspace: "adb-1234567890123456.7.azuredatabricks.net", or an https address
     credentials            with which token a request goes on: PassThrough(), Fixed(...), Exchange(...), OnBehalfOf(...), or an
                              AsyncTokenSource of your own
-    allow                  what may be called: names of presets ("sql", "serving", "files", "dbfs", "jobs", "mcp", "me", "all"), and
-                             Rules of your own
+    allow                  what may be called: names of presets ("sql", "serving", "files", "dbfs", "jobs", "mcp", "me", "all"),
+                             and Rules of your own
     public_url             the gateway's own address, for RFC 9728 metadata, which MCP clients ask for; without it there is none
     authorization_servers  for that metadata; by default the policy's issuers
     max_concurrent         requests of one caller at one time
@@ -142,6 +142,7 @@ class Gateway:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
+        scope = {**scope, "headers": tuple(scope["headers"])}  # uvicorn adds trailers to its list when they come: after judgment
         try:
             judge_request(scope["headers"])
             target = checked_target(_raw_path(scope), scope["query_string"], scope.get("root_path", ""))
@@ -152,6 +153,7 @@ class Gateway:
                 return
         except (AuthenticationError, GatewayRefusal) as error:
             own = self._refusing.answer(error, method=method, path=path, resource_metadata=self._metadata_for(path))
+            own = ending(own, error, scope["http_version"])
         except ClientLeft:
             return
         except Broken as broken:  # the server drops a connection whose answer was not ended

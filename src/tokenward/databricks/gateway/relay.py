@@ -32,6 +32,8 @@ CLIENT_IDLE = 60.0
 WATCH_AFTER = 0.05
 """Seconds after which somebody looks whether the client is still there: most answers have come by then, and need none of it."""
 EVENT_STREAM = b"text/event-stream"
+NO_CONTENT = (204, 304)
+"""Their length, if they tell one, is of something else (RFC 9110 section 8.6), and uvicorn would expect it of their body."""
 PRIVATE_LINK = b"/login.html?error=private-link-validation-error"
 """Where a workspace that is reached over the public network, and must not be, redirects every call to (databricks-sdk-py)."""
 
@@ -116,13 +118,15 @@ class Relay:
     # -- and back --------------------------------------------------------------------------------------------------
 
     async def _answer(self, incoming: Incoming) -> None:
-        status, came = incoming.status, incoming.fields
+        status = incoming.status
         if not 200 <= status < 600:
             raise UpstreamUnavailable("the upstream switched protocols, or gave a status that there is not", seen=status)
-        fields = returned(came)
+        fields = returned(incoming.fields)
+        if status in NO_CONTENT:
+            fields = [field for field in fields if field[0] != b"content-length"]
         length, idle = None, self._patience.idle
-        for name, value in came:
-            if name == b"content-length" and value.isdigit():
+        for name, value in fields:
+            if name == b"content-length":
                 length = int(value)
             elif name == b"content-type" and value[:17].lower() == EVENT_STREAM:
                 idle = None
