@@ -12,9 +12,10 @@ from tokenward.cli.failures import failure_of
 from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.cli.output import failure_document, prepare_streams, print_failure, print_json
 from tokenward.cli.parser import Parser
+from tokenward.cli.serve import forward_auth, gateway
 from tokenward.errors import AuthenticationError, PolicyError
 
-COMMANDS = (exchange, me, policy)
+COMMANDS = (exchange, me, policy, gateway, forward_auth)
 """Each module adds its parser, which names the function to run."""
 
 DESCRIPTION = """\
@@ -25,6 +26,10 @@ the three steps of Databricks' token federation:
   export DATABRICKS_HOST=adb-1234567890123456.7.azuredatabricks.net
   export FEDERATED_JWT_TOKEN=...        from your identity provider
   tokenward exchange --token-env FEDERATED_JWT_TOKEN --raw | tokenward me
+
+servers of their own, configured by a file or the environment:
+  tokenward gateway --config gateway.toml
+  tokenward forward-auth --config gateway.toml
 
 exit codes:
   0  done, or accepted

@@ -1,0 +1,102 @@
+"""[policy]: whom to believe. Four kinds, each with its own settings."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from tokenward import entra
+from tokenward.cli.output import print_note
+from tokenward.cli.serve.secret import failed_file
+from tokenward.cli.serve.settings import Section
+from tokenward.clouds import CHINA, PUBLIC, US_GOV, Cloud
+from tokenward.databricks.federation.policies import policy_of, read_policies
+from tokenward.errors import PolicyError
+from tokenward.issuer import Issuer
+from tokenward.policy import Policy
+
+CLOUDS: Mapping[str, Cloud] = MappingProxyType({"public": PUBLIC, "us-gov": US_GOV, "china": CHINA})
+MAX_FILE_BYTES = 4 * 1024 * 1024
+"""Twenty federation policies with keys of their own are 100 KB."""
+
+_CLOUD = ("cloud", "authority")
+_CALLERS = ("kinds", "clients", "leeway")
+_OF_API = ("audiences", "versions", *_CALLERS, "guests", "required_scopes", "required_roles")
+_OF_ISSUER = (
+    *("algorithms", "jwks_uri", "discovery_url", "subject_claim", "required_claims"),
+    *("clients", "leeway", "required_scopes", "required_roles"),
+)
+
+
+def policy_from(section: Section) -> Policy:
+    """The policy that [policy] describes. Raises CommandFailed."""
+    kind = section.among("kind", _KINDS, "whose tokens are believed")
+    make, names = _KINDS[kind]
+    section.require_only(kind, names)
+    with section.judging():
+        return make(section)
+
+
+def cloud_of(section: Section, default: Cloud = PUBLIC) -> Cloud:
+    """The Entra cloud that a section names, with another authority if it is set. Raises CommandFailed and PolicyError."""
+    cloud = CLOUDS[section.among("cloud", CLOUDS, "the Entra cloud")] if "cloud" in section else default
+    return replace(cloud, authority=section.get("authority")) if "authority" in section else cloud
+
+
+def _databricks(section: Section) -> Policy:
+    tenant = section.need("tenant", "the tenant id (GUID) of the workspace")
+    return entra.databricks(tenant, cloud=cloud_of(section), **section.given("versions", *_CALLERS))
+
+
+def _api(section: Section) -> Policy:
+    client_id = section.need("client_id", "the application (client) id of this API")
+    tenants = section.need("tenants", "the tenant ids that may call, or any")
+    return entra.api(client_id, tenants, cloud=cloud_of(section), **section.given(*_OF_API))
+
+
+def _oidc(section: Section) -> Policy:
+    issuer = section.need("issuer", "the iss of the tokens")
+    audiences = section.need("audiences", "what aud may be: this gateway's names")
+    return Policy([Issuer(issuer, audiences=audiences, **section.given(*_OF_ISSUER))])
+
+
+def _federation(section: Section) -> Policy:
+    """The policies that Databricks exchanges by; what of them cannot be used is a matter of the file."""
+    text = _text(section)
+    try:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            policies = read_policies(text, account_id=section.get("account_id"))
+        for warning in heard:
+            print_note(str(warning.message))
+        return policy_of(policies)
+    except PolicyError as error:
+        fix = error.fix.replace("Pass account_id", "Set account_id")
+        raise section.failed("file", f"{error.field}: {error.problem}", fix) from None
+
+
+def _text(section: Section) -> bytes:
+    what = "a file with federation policies, such as `databricks account federation-policy list -o json` prints"
+    path = Path(section.need("file", what))
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as exc:
+        raise failed_file(section, "file", exc, f"Give {what}.") from None
+    if len(text) > MAX_FILE_BYTES:
+        raise section.failed("file", "it is larger than any list of policies", "Give the policies alone.")
+    return text
+
+
+_KINDS: Mapping[str, tuple[Callable[[Section], Policy], tuple[str, ...]]] = MappingProxyType(
+    {
+        "databricks": (_databricks, ("tenant", *_CLOUD, "versions", *_CALLERS)),
+        "api": (_api, ("client_id", "tenants", *_CLOUD, *_OF_API)),
+        "oidc": (_oidc, ("issuer", "audiences", *_OF_ISSUER)),
+        "federation": (_federation, ("file", "account_id")),
+    }
+)
+"""Each kind: who makes its policy, and of which settings."""
