@@ -13,6 +13,8 @@ from tokenward.databricks.gateway.rules import Patience, Rule
 from tokenward.databricks.issued import issued_tokens
 from tokenward.databricks.on_behalf_of.client_auth import ClientCertificate, ClientSecret, FederatedCredential
 from tokenward.databricks.on_behalf_of.on_behalf_of import OnBehalfOf
+from tokenward.databricks.shared.redis_store import RedisTokens
+from tokenward.databricks.shared.sealing import SealingKeys
 from tokenward.databricks.tokens import AsyncTokenSource, TokenSource
 from tokenward.databricks.workspace.scim_me import User
 from tokenward.databricks.workspace.workspace import AsyncWorkspace, Workspace
@@ -33,7 +35,9 @@ __all__ = [
     "OnBehalfOf",
     "PassThrough",
     "Patience",
+    "RedisTokens",
     "Rule",
+    "SealingKeys",
     "Subject",
     "TokenSource",
     "User",

@@ -39,10 +39,14 @@ MAX_REFUSED = 30.0
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Landed(Generic[V]):
-    """What a flight brought, and the wall time until which it may be handed out again."""
+    """What a flight brought, and the wall time until which it may be handed out again.
+
+    borrowed  another process had it already, and nothing was asked for it here
+    """
 
     value: V
     until: float
+    borrowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

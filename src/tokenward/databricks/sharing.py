@@ -10,7 +10,7 @@ import contextlib
 import copy
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeAlias, TypeVar, assert_never
@@ -29,6 +29,10 @@ Clock: TypeAlias = Callable[[], float]
 Wake: TypeAlias = Callable[[], None]
 Question: TypeAlias = Callable[[float], Steps[Landed[V]]]
 """From the wall time to steps that bring the value, and until when it may be handed out again."""
+Alone: TypeAlias = Callable[[], Awaitable[Landed[V]]]
+"""Carries the steps out, in this process."""
+Among: TypeAlias = Callable[[Alone[V]], Awaitable[Landed[V]]]
+"""A way to the value that other processes may shorten; it is given the one that they do not."""
 Told: TypeAlias = Callable[[Outcome[V], float, float], None]
 """Told of each landing: the outcome, the seconds that it took, and the wall time."""
 
@@ -40,7 +44,10 @@ REFUSED_FOR = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """`held` values and `refused` keys now, `in_flight` under way; since the start, `flights`, and of these `failures`."""
+    """`held` values and `refused` keys now, `in_flight` under way; since the start, `flights`, and of these `failures`.
+
+    A flight that another process spared is none of them.
+    """
 
     held: int
     refused: int
@@ -103,6 +110,7 @@ class _Sharing(Generic[V]):
             mono, wall = self._monotonic(), self._clock()
             in_time = self._flights.land(flight, outcome, mono, wall)
             self._failed += not (in_time and isinstance(outcome, Landed))
+            self._begun -= in_time and isinstance(outcome, Landed) and outcome.borrowed
             woken = self._waiting.pop(flight.number, [])
         for wake in woken:
             wake()
@@ -169,8 +177,8 @@ class LoopSharing(_Sharing[V]):
         super().__init__(clock=clock, monotonic=monotonic, timeout=timeout, remember=remember, told=told)
         self._fetch = fetch
 
-    async def get(self, key: bytes, question: Question[V]) -> V:
-        """As ThreadSharing's."""
+    async def get(self, key: bytes, question: Question[V], among: Among[V] | None = None) -> V:
+        """As ThreadSharing's; with `among`, the flight looks first for what other processes have."""
         have = self.held(key)
         if have is not None:
             return have.value
@@ -181,20 +189,24 @@ class LoopSharing(_Sharing[V]):
             return _at_once(decision)
         flight = decision.flight
         if isinstance(decision, Lead):  # nothing is awaited since it was decided: no cancellation comes in between
-            loop.spawn(partial(self._fly, flight, question))
+            loop.spawn(partial(self._fly, flight, question, among))
         try:
             await landed.wait(self._seconds_left(flight))
         finally:
             self._leave(flight, landed.set)
         if isinstance(flight.outcome, Failed) and flight.outcome.cut_short and isinstance(decision, Join):
-            return await self.get(key, question)  # the leader's loop has ended, and ours has not
+            return await self.get(key, question, among)  # the leader's loop has ended, and ours has not
         return _delivered(flight)
 
-    async def _fly(self, flight: Flight[V], question: Question[V]) -> None:
+    async def _fly(self, flight: Flight[V], question: Question[V], among: Among[V] | None) -> None:
         outcome: Outcome[V] = replace(broken_off("cancelled"), seconds=0.0, cut_short=True)
+        until = time.monotonic() + self.timeout
+
+        async def alone() -> Landed[V]:
+            return await run_async(question(flight.wall), self._fetch, until)
+
         try:
-            until = time.monotonic() + self.timeout
-            outcome = await run_async(question(flight.wall), self._fetch, until)
+            outcome = await (alone() if among is None else among(alone))
         except Exception as exc:  # noqa: BLE001  # whatever it is, the flight lands
             outcome = failed(exc)
         finally:

@@ -14,6 +14,8 @@ from tokenward.databricks.access import MARGIN, AccessToken, Subject, token_byte
 from tokenward.databricks.events import ExchangeObserver, TokenExchanged, TokenExchangeFailed, TokenStatus, log_exchange_event
 from tokenward.databricks.flights import Failed, Landed, Outcome
 from tokenward.databricks.grant import Grant, Steps
+from tokenward.databricks.shared.shared_tokens import SharedTokens
+from tokenward.databricks.shared.together import Together
 from tokenward.databricks.sharing import Clock, Counts, LoopSharing, Question, ThreadSharing
 from tokenward.errors import AuthenticationError, PolicyError, TokenExpired
 from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
@@ -46,10 +48,10 @@ class _Source:
         """How a caller's token becomes an access token."""
         return self._grant
 
-    def _exchange(self, token: bytes) -> tuple[bytes, Question[AccessToken]]:
-        """The key and the steps for a token. Raises TokenRejected."""
+    def _exchange(self, token: bytes) -> tuple[bytes, Subject, Question[AccessToken]]:
+        """The key of a token, what it says, and the steps for it. Raises TokenRejected."""
         subject = Subject.read(token)
-        return self._grant.key(subject), partial(_dated, self._grant, subject)
+        return self._grant.key(subject), subject, partial(_dated, self._grant, subject)
 
     def _still_good(self, access: AccessToken) -> AccessToken:
         """The token, unless it ended while it was asked for. Raises TokenExpired."""
@@ -114,7 +116,7 @@ class TokenSource(_Source):
         held = self._sharing.held(self._keys.get(digest, digest))
         if held is not None:
             return held.value
-        key, question = self._exchange(text)
+        key, _, question = self._exchange(text)
         access = self._still_good(self._sharing.get(key, question))
         self._know(digest, key)
         return access
@@ -131,7 +133,11 @@ class TokenSource(_Source):
 class AsyncTokenSource(_Source):
     """The async twin of TokenSource, for asyncio and trio; one may serve several loops.
 
-    `fetch` is an async function (`keys.port.AsyncFetch`); the other arguments are TokenSource's.
+    fetch   an async function (`keys.port.AsyncFetch`)
+    shared  tokens that other processes share with this one, such as `RedisTokens(...)`: then one of all processes exchanges a
+            token, and the others wait for it, for half of `timeout` at most. Losing it refuses nobody. Whoever made it closes it
+
+    The other arguments are TokenSource's. The observer is not told of tokens that another process had exchanged.
     """
 
     def __init__(
@@ -144,8 +150,10 @@ class AsyncTokenSource(_Source):
         timeout: float = TIMEOUT,
         remember: int = REMEMBER,
         observer: ExchangeObserver | None = log_exchange_event,
+        shared: SharedTokens | None = None,
     ) -> None:
         super().__init__(grant, remember, observer, clock)
+        self._together = None if shared is None else Together(grant.name, _shared(shared), _timeout(timeout), clock)
         self._sharing: LoopSharing[AccessToken] = LoopSharing(
             AsyncHttpxFetch() if fetch is None else validation.fetch(fetch, async_one=True),
             clock=clock,
@@ -162,8 +170,9 @@ class AsyncTokenSource(_Source):
         held = self._sharing.held(self._keys.get(digest, digest))
         if held is not None:
             return held.value
-        key, question = self._exchange(text)
-        access = self._still_good(await self._sharing.get(key, question))
+        key, subject, question = self._exchange(text)
+        among = None if self._together is None else partial(self._together.get, key, subject)
+        access = self._still_good(await self._sharing.get(key, question, among))
         self._know(digest, key)
         return access
 
@@ -172,7 +181,7 @@ class AsyncTokenSource(_Source):
         return self._described(self._sharing.counts())
 
     def close(self) -> None:
-        """As TokenSource's."""
+        """As TokenSource's. What it shared stays with the others until its end."""
         self._sharing.forget()
 
 
@@ -186,7 +195,8 @@ def _tell(grant: str, observer: ExchangeObserver | None, outcome: Outcome[Access
     if observer is None:
         return
     if isinstance(outcome, Landed):
-        observer(TokenExchanged(grant, seconds, outcome.value.expires_at - wall, outcome.value.scope))
+        if not outcome.borrowed:
+            observer(TokenExchanged(grant, seconds, outcome.value.expires_at - wall, outcome.value.scope))
     elif isinstance(outcome, Failed) and isinstance(outcome.error, AuthenticationError):
         observer(TokenExchangeFailed(grant, seconds, outcome.error))
 
@@ -201,6 +211,12 @@ def _judged(grant: Grant) -> Grant:
 
 
 _METHODS = ("key", "steps")
+
+
+def _shared(value: object) -> SharedTokens:
+    if not isinstance(value, SharedTokens):
+        raise PolicyError("shared", "it is no SharedTokens", "Pass RedisTokens(...), or leave it out.")
+    return value
 
 
 def _timeout(value: object) -> float:
