@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.again import same_token_again
@@ -13,6 +14,7 @@ from benchmarks.checks import Check, wrong
 from benchmarks.doors import middleware
 from benchmarks.first_sight import first_sight_es256, first_sight_rs256
 from benchmarks.garbage import refusing_garbage
+from benchmarks.gateway import all as gateway
 from benchmarks.importing import importing
 from benchmarks.issuers import thousand_issuers
 from benchmarks.load import under_load
@@ -25,9 +27,20 @@ from benchmarks.run import Benchmark, Run
 from benchmarks.waiting import waiting
 
 RESULTS = Path(__file__).parent / "results"
-FULL_ROUNDS, QUICK_ROUNDS = 25, 7
 
-BENCHMARKS: tuple[Benchmark, ...] = (
+
+@dataclass(frozen=True)
+class Suite:
+    """What one call runs, how often, and under which name in RESULTS it is kept. A new row is a function and a line here."""
+
+    name: str
+    benchmarks: Sequence[Benchmark]
+    columns: Sequence[str]
+    rounds: int
+    quick_rounds: int
+
+
+_TOKENS: tuple[Benchmark, ...] = (
     first_sight_rs256,
     first_sight_es256,
     same_token_again,
@@ -39,25 +52,28 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     importing,
     under_load,
 )
-"""The budgets' order. A new row is a function and a line here."""
+"""The budgets' order."""
+TOKENS = Suite("benchmarks", _TOKENS, COLUMNS, 25, 7)
+GATEWAY = Suite("gateway", gateway.GATEWAY, gateway.COLUMNS, gateway.FULL_ROUNDS, gateway.QUICK_ROUNDS)
 
 
 def main() -> int:
     options = _options()
+    suite = GATEWAY if options.gateway else TOKENS
     if options.last:
-        return _show_last(options)
+        return _show_last(suite, options)
     silence_loggers()
     run = Run(
-        rounds=QUICK_ROUNDS if options.quick else FULL_ROUNDS,
+        rounds=suite.quick_rounds if options.quick else suite.rounds,
         with_peers=not options.no_peers,
         with_load=options.load,
         timing=not options.check,
     )
     try:
-        rows = _rows(run)
+        rows = _rows(run, suite)
     finally:
         run.close()
-    _show(run, rows, options)
+    _show(run, suite, rows, options)
     return 1 if _wrong_of_ours(run.checks) else 0
 
 
@@ -68,21 +84,22 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print the JSON document instead of the table")
     parser.add_argument("--no-peers", action="store_true", help="tokenward alone")
     parser.add_argument("--load", action="store_true", help="also uvicorn under wrk (about half a minute)")
+    parser.add_argument("--gateway", action="store_true", help="the gateway and forward-auth instead, under wrk and nginx")
     parser.add_argument("--plot", type=Path, metavar="PATH", help="write the plot here, too, such as docs/benchmark.png")
     parser.add_argument("--last", action="store_true", help="show, or plot, what the last run kept; nothing is run")
     return parser.parse_args()
 
 
-def _show_last(options: argparse.Namespace) -> int:
+def _show_last(suite: Suite, options: argparse.Namespace) -> int:
     try:
-        kept = json.loads((RESULTS / "benchmarks.json").read_text(encoding="utf-8"))
+        kept = json.loads(_kept_at(suite).read_text(encoding="utf-8"))
         rows = rows_of(kept)
     except (OSError, ValueError, KeyError, TypeError) as exc:
         print(f"no last run to show ({type(exc).__name__}); run `python -m benchmarks` first", file=sys.stderr)
         return 2
-    peers = [name for name in COLUMNS if any(row.peers.get(name, "-") != "-" for row in rows)]
+    peers = [name for name in suite.columns if any(row.peers.get(name, "-") != "-" for row in rows)]
     print(dumps(kept | {"rows": described(rows)}) if options.json else f"{table(rows, peers)}\nmeasured {kept.get('when')}")
-    return 0 if options.plot is None or _plotted(rows, options.plot) else 1
+    return 0 if suite is GATEWAY or options.plot is None or _plotted(rows, options.plot) else 1
 
 
 def _plotted(rows: list[Row], path: Path) -> bool:
@@ -92,22 +109,22 @@ def _plotted(rows: list[Row], path: Path) -> bool:
     return written
 
 
-def _rows(run: Run) -> list[Row]:
+def _rows(run: Run, suite: Suite) -> list[Row]:
     rows: list[Row] = []
-    for benchmark in BENCHMARKS:
+    for benchmark in suite.benchmarks:
         run.say(f"{benchmark.__name__} ...")
         rows += benchmark(run)
     return rows
 
 
-def _show(run: Run, rows: list[Row], options: argparse.Namespace) -> None:
+def _show(run: Run, suite: Suite, rows: list[Row], options: argparse.Namespace) -> None:
     result = document(rows, [asdict(check) | {"right": check.right} for check in run.checks], vars(options))
     if options.json:
         print(dumps(result))
     elif run.timing:
-        print(table(rows, COLUMNS if run.with_peers else ()))
+        print(table(rows, suite.columns if run.with_peers or suite is GATEWAY else ()))
     if run.timing:
-        _keep(run, rows, dumps(result), options.plot)
+        _keep(run, suite, rows, dumps(result), options.plot)
     bad = wrong(run.checks)
     for check in bad:
         run.say(f"WRONG {check}")
@@ -115,12 +132,18 @@ def _show(run: Run, rows: list[Row], options: argparse.Namespace) -> None:
     print(f"{len(run.checks) - len(bad)} of {len(run.checks)} verdicts right", file=out)
 
 
-def _keep(run: Run, rows: list[Row], text: str, further: Path | None) -> None:
+def _keep(run: Run, suite: Suite, rows: list[Row], text: str, further: Path | None) -> None:
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "benchmarks.json").write_text(text, encoding="utf-8")
-    run.say(f"written: {RESULTS / 'benchmarks.json'}")
+    _kept_at(suite).write_text(text, encoding="utf-8")
+    run.say(f"written: {_kept_at(suite)}")
+    if suite is GATEWAY:  # one plot of all these units would show nothing
+        return
     for path in [RESULTS / "benchmarks.png", *([further] if further else [])]:
         _plotted(rows, path)
+
+
+def _kept_at(suite: Suite) -> Path:
+    return RESULTS / f"{suite.name}.json"
 
 
 def _wrong_of_ours(checks: list[Check]) -> list[Check]:

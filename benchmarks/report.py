@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 PACKAGES = (
     "tokenward", "cryptography", "PyJWT", "joserfc", "Authlib", "fastmcp", "fastapi-azure-auth", "fastapi", "starlette",
-    "uvicorn", "uvloop", "httptools",
+    "uvicorn", "uvloop", "httptools", "aiohttp",
 )  # fmt: skip
 
 

@@ -21,7 +21,6 @@ from tokenward.databricks.shared.sealing import SealingKeys
 from tokenward.databricks.tokens import AsyncTokenSource
 from tokenward.keys.port import FetchRequest, FetchResponse
 
-
 CONNECTIONS = 40
 
 

@@ -193,11 +193,12 @@ def test_a_gateway_that_drains_ends_what_is_under_way_and_takes_nothing_new(
     assert gateway.ask("GET", "/-/health").status == 200
     refused = gateway.ask("GET", PATH)
     assert (refused.status, refused.refused, refused.value("retry-after")) == (503, "draining", "1")
+    assert gateway.ask("GET", PATH, bearer="Basic x").refused == "draining"
     assert gateway.run(gateway.gateway.drained(0.1)) is False
     go.set()
     assert list(parts) == [b": 1\n\n"]
     assert gateway.run(gateway.gateway.drained(10.0)) is True
-    assert (answer.complete, gateway.gateway.in_flight, events.codes) == (True, 0, ["draining"])
+    assert (answer.complete, gateway.gateway.in_flight, events.codes) == (True, 0, ["draining", "draining"])
 
 
 def test_everybody_who_waits_for_the_end_of_what_is_under_way_sees_it(

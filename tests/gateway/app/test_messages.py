@@ -143,9 +143,26 @@ def test_a_server_that_raises_where_nobody_listens_ends_the_request(
     assert events.codes == []
 
 
-def test_nothing_is_left_of_a_request_that_ended(parts: Any, upstream: Any, bearer: Any) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 0.5], ids=["at once", "later"])
+def test_nothing_is_left_of_a_request_that_ended(parts: Any, upstream: Any, bearer: Any, http: Any, seconds: float) -> None:
+    def script(wire: Any, request: Any) -> None:
+        asyncio.run(asyncio.sleep(seconds))
+        http.answering()(wire, request)
+
+    upstream.script = script
     exchange = Exchange(bearer(), *_request(b""), http_version="1.1").with_(parts.gateway())
     assert (exchange.status, exchange.ended, exchange.left) == (200, True, set())
+
+
+def test_connections_to_the_upstream_end_with_the_gateway(parts: Any, upstream: Any, bearer: Any) -> None:
+    exchange = Exchange(bearer(), *_request(b""), http_version="1.1")
+
+    async def main(gateway: Any) -> bool:
+        async with gateway.running():
+            await gateway(exchange.scope, exchange.receive, exchange.send)
+        return bool(await asyncio.to_thread(upstream.connections[0].ended, 10.0))
+
+    assert asyncio.run(main(parts.gateway()))
 
 
 def test_a_path_that_the_server_gives_decoded_only_is_escaped_again(parts: Any, upstream: Any, bearer: Any) -> None:
