@@ -21,6 +21,7 @@ STATUSES = {
     "upstream_unavailable": 502,
     "private_link_required": 502,
     "draining": 503,
+    "gateway_busy": 503,
     "upstream_timeout": 504,
 }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tokenward import validation
 from tokenward.databricks.access import AccessToken
 from tokenward.databricks.gateway.credentials import Credentials, authorizer_of
 from tokenward.databricks.gateway.path import Target
+from tokenward.databricks.gateway.refusals import GatewayRefusal
 from tokenward.databricks.gateway.rules import Rule, Rules
 from tokenward.errors import AuthenticationError
 from tokenward.identity import Identity
@@ -41,17 +43,30 @@ class Admission:
 
         Raises AuthenticationError and GatewayRefusal.
         """
+        identity, rule = await self.identify(values, method, target)
+        return Admitted(identity, await self.authorize(values, identity), rule)
+
+    async def identify(self, values: Sequence[bytes], method: str, target: Target) -> tuple[Identity, Rule]:
+        """The first two questions: who calls, and which rule lets it pass. Raises AuthenticationError and GatewayRefusal."""
         identity = await self._verifier.authenticate(values)
-        rule = self._rules.match(method, target.path)
         try:
-            access = await self._authorizer.access_for(bearer_token(values), identity)
+            return identity, self._rules.match(method, target.path)
+        except GatewayRefusal as refusal:
+            raise of_known_caller(refusal, identity) from None
+
+    async def authorize(self, values: Sequence[bytes], identity: Identity) -> AccessToken:
+        """The third: the token to go on with. Raises AuthenticationError."""
+        try:
+            return await self._authorizer.access_for(bearer_token(values), identity)
         except AuthenticationError as error:
-            raise _of_known_caller(error, identity) from None
-        return Admitted(identity, access, rule)
+            error.signature_held = True
+            raise of_known_caller(error, identity) from None
 
 
-def _of_known_caller(error: AuthenticationError, caller: Identity) -> AuthenticationError:
+R = TypeVar("R", AuthenticationError, GatewayRefusal)
+
+
+def of_known_caller(error: R, caller: Identity) -> R:
     """The error, with what is known of the caller since the token was verified."""
-    error.signature_held = True
     error.issuer, error.client = caller.issuer, caller.client_id
     return error

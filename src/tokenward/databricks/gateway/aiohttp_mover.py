@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 from tokenward import validation
 from tokenward.databricks.gateway.port import Fields, MoveFailed, Outgoing
@@ -19,10 +19,8 @@ from tokenward.errors import PolicyError
 if TYPE_CHECKING:
     import aiohttp
 
-    Request: TypeAlias = Callable[[Outgoing], Awaitable[aiohttp.ClientResponse]]
-
 CONNECTIONS = 1000
-"""To the upstream at one time; whoever comes beyond waits for one, within the time for connecting."""
+"""To the upstream at one time; whoever comes beyond is told so at once, for nobody knows how long a stream takes."""
 MAX_CONNECTIONS = 60_000
 """One address has no more ports to connect from."""
 KEEP_ALIVE = 15.0
@@ -32,6 +30,8 @@ MAX_HEAD_LINE = 32 * 1024
 MAX_HEAD_FIELDS = 256
 READ_AHEAD = 128 * 1024
 """Bytes of an answer in memory before the upstream is made to wait; aiohttp stops reading at twice as many."""
+REPEATED = frozenset({"GET", "HEAD"})
+"""RFC 9110 section 9.2.2 would have PUT and DELETE repeated, too; but a second DELETE answers 404 for what the first one did."""
 NONE_OF_ITS_OWN = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """Header fields that aiohttp would add."""
 
@@ -43,8 +43,8 @@ class AiohttpMover:
     connections  how many at one time
     tls          for an upstream whose certificate the system's authorities do not vouch for, an ssl.SSLContext that knows it
 
-    It does not look at proxies in the environment. A GET may be sent a second time if a kept connection turns out to be closed;
-    nothing with a body is. Raises PolicyError, also where aiohttp is not installed.
+    It does not look at proxies in the environment. A GET or HEAD is sent a second time if its kept connection turns out to be
+    closed; nothing else is. Raises PolicyError, also where aiohttp is not installed.
     """
 
     def __init__(self, upstream: str, *, connections: int = CONNECTIONS, tls: ssl.SSLContext | None = None) -> None:
@@ -54,6 +54,7 @@ class AiohttpMover:
             raise PolicyError("tls", "it is not an ssl.SSLContext", "Pass ssl.create_default_context(cafile=...).")
         self._tls = tls
         self._client = _Client()
+        self._in_use = 0
         self._timeouts: dict[float, Any] = {}
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -61,9 +62,20 @@ class AiohttpMover:
 
     def send(self, outgoing: Outgoing) -> _Sending:
         """As Mover's."""
-        return _Sending(self._client, self._request, outgoing)
+        return _Sending(self, self._client, outgoing)
 
-    async def _request(self, outgoing: Outgoing) -> aiohttp.ClientResponse:
+    def enter(self) -> None:
+        """Take one of the connections. Raises MoveFailed."""
+        if self._in_use >= self._connections:
+            raise MoveFailed("busy", "all connections are in use")
+        self._in_use += 1
+
+    def leave(self) -> None:
+        """Give it back."""
+        self._in_use -= 1
+
+    async def request(self, outgoing: Outgoing) -> aiohttp.ClientResponse:
+        """The answer's head. Raises what aiohttp does."""
         session = await self._session_here()
         return await session.request(
             outgoing.method,
@@ -84,7 +96,7 @@ class AiohttpMover:
         """The session of the running loop; one that was there before is over, and its connections with it."""
         loop = asyncio.get_running_loop()
         if self._session is None or self._loop is not loop:
-            self._session, self._loop = self._client.session(self._connections, self._tls), loop
+            self._session, self._loop = self._client.session(self._tls), loop
             self._end = _closed_with_its_loop(self._session)
             await anext(self._end)
         return self._session
@@ -106,24 +118,39 @@ async def _closed_with_its_loop(session: aiohttp.ClientSession) -> AsyncGenerato
 class _Sending:
     """The block in which there is an answer; whatever is left of it at the end is dropped, with its connection."""
 
-    __slots__ = ("_client", "_outgoing", "_request", "_response")
+    __slots__ = ("_client", "_mover", "_outgoing", "_response")
 
-    def __init__(self, client: _Client, request: Request, outgoing: Outgoing) -> None:
+    def __init__(self, mover: AiohttpMover, client: _Client, outgoing: Outgoing) -> None:
+        self._mover = mover
         self._client = client
-        self._request = request
         self._outgoing = outgoing
         self._response: aiohttp.ClientResponse | None = None
 
     async def __aenter__(self) -> _Incoming:
+        self._mover.enter()
         try:
-            self._response = await self._request(self._outgoing)
+            self._response = await self._answered()
         except self._client.errors as exc:
             raise self._client.failed(exc) from None
+        finally:
+            if self._response is None:
+                self._mover.leave()
         return _Incoming(self._response, self._client)
 
     async def __aexit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
         if self._response is not None:
             self._response.close()
+            self._mover.leave()
+
+    async def _answered(self) -> aiohttp.ClientResponse:
+        """The upstream may close a connection that was kept at any time, just now too (RFC 9112 section 9.3.1)."""
+        try:
+            return await self._mover.request(self._outgoing)
+        except self._client.left as exc:
+            may_be_repeated = self._outgoing.method in REPEATED and self._outgoing.body is None
+            if not may_be_repeated or isinstance(exc, self._client.unreached):
+                raise
+        return await self._mover.request(self._outgoing)
 
 
 class _Incoming:
@@ -193,10 +220,12 @@ class _Client:
         self.url = yarl.URL
         self.headers: Any = multidict.CIMultiDict
         self.errors = (aiohttp.ClientError, OSError, TimeoutError)
+        self.left = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+        self.unreached = aiohttp.ClientConnectorError
 
-    def session(self, connections: int, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
+    def session(self, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
         known = self._aiohttp
-        connector = known.TCPConnector(limit=connections, keepalive_timeout=KEEP_ALIVE, ssl=True if tls is None else tls)
+        connector = known.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ssl=True if tls is None else tls)
         session: aiohttp.ClientSession = known.ClientSession(
             connector=connector,
             cookie_jar=known.DummyCookieJar(),
@@ -209,6 +238,7 @@ class _Client:
             max_field_size=MAX_HEAD_LINE,
             max_headers=MAX_HEAD_FIELDS,
         )
+        session._retry_connection = False  # noqa: SLF001  # it would repeat DELETE and PUT as well; `_Sending` repeats what may be
         return session
 
     def timeout(self, connect: float | None) -> aiohttp.ClientTimeout:

@@ -45,6 +45,8 @@ class Refusing:
             "hint": refusal.hint,
             "expected": refusal.expected,
             "seen": refusal.seen,
+            "issuer": refusal.issuer,
+            "client": refusal.client,
         }
         self._diagnostics.refused(refusal.code, fields, method=method, path=path)
 

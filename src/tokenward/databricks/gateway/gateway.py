@@ -9,22 +9,24 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from tokenward import validation
 from tokenward.challenge import Answer
-from tokenward.databricks.gateway.admission import Admission, Admitted
+from tokenward.databricks.gateway.admission import Admission, of_known_caller
 from tokenward.databricks.gateway.aiohttp_mover import AiohttpMover
 from tokenward.databricks.gateway.answers import Refusing, ending
 from tokenward.databricks.gateway.credentials import Credentials
+from tokenward.databricks.gateway.deadline import Awaited, Rounds
 from tokenward.databricks.gateway.fields import forwarded, judge_request
 from tokenward.databricks.gateway.health import health_of
 from tokenward.databricks.gateway.in_flight import MAX_CONCURRENT, InFlight
 from tokenward.databricks.gateway.metadata import ResourceMetadata
 from tokenward.databricks.gateway.path import Target, checked_target
 from tokenward.databricks.gateway.port import Mover
-from tokenward.databricks.gateway.refusals import Draining, GatewayRefusal, UpgradeNotAllowed
+from tokenward.databricks.gateway.refusals import GatewayRefusal, UpgradeNotAllowed
 from tokenward.databricks.gateway.relay import CLIENT_IDLE, Broken, ClientLeft, Relay
 from tokenward.databricks.gateway.rules import Rule, allowed
 from tokenward.databricks.hosts import workspace_origin
@@ -38,6 +40,8 @@ from tokenward.verifier import MAX_WARM_UP, WARM_UP_TIMEOUT, AsyncVerifier
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+CUT_OFF = 1.0
+"""Seconds for what was cut off to say so."""
 DRAIN_TIMEOUT = 30.0
 """Seconds that the end of the lifespan waits for what is under way; servers wait themselves before that."""
 
@@ -64,8 +68,9 @@ class Gateway:
     the header `Tokenward-Refused`, which is removed from the upstream's answers. Mounted in another app, whose lifespan does
     not reach it, it wants `async with gateway.running():` there.
 
-    It follows no redirect, rewrites no body, passes on no websocket, and retries no request. It runs on asyncio. Raises
-    PolicyError.
+    It follows no redirect, rewrites no body, and passes on no websocket. Behind middleware that collects answers or ends them by
+    itself (Starlette's BaseHTTPMiddleware, `@app.middleware("http")`) a client cannot see that an answer broke off: put none
+    around it. It runs on asyncio. Raises PolicyError.
     """
 
     def __init__(
@@ -94,6 +99,7 @@ class Gateway:
         self._admission = Admission(self.verifier, credentials, self._rules, clock)
         self._metadata = None if public_url is None else ResourceMetadata(public_url, authorization_servers, self.verifier.policy)
         self._in_flight = InFlight(max_concurrent)
+        self._rounds = Rounds()
         self._client_idle = validation.seconds("client_idle", client_idle, most=MAX_WARM_UP)
         self._mover = AiohttpMover(origin) if mover is None else mover
         self._refusing = Refusing(realm, diagnostics)
@@ -122,7 +128,9 @@ class Gateway:
                 yield
             finally:
                 self.drain()
-                await self.drained(self._drain)
+                if not await self.drained(self._drain):
+                    self._rounds.end_all(Awaited.STOP)
+                    await self.drained(CUT_OFF)
                 await self._mover.close()
 
     def drain(self) -> None:
@@ -149,7 +157,7 @@ class Gateway:
             path = target.path
             own = self._own(method, path)
             if own is None:
-                await self._pass_on(await self._admit(scope, target), target, scope, receive, send)
+                await self._pass_on(scope, target, receive, send)
                 return
         except (AuthenticationError, GatewayRefusal) as error:
             own = self._refusing.answer(error, method=method, path=path, resource_metadata=self._metadata_for(path))
@@ -169,17 +177,21 @@ class Gateway:
             return health_of(path, self.verifier, draining=self._in_flight.draining)
         return self._metadata.document_at(path) if self._metadata is not None else None
 
-    async def _admit(self, scope: Scope, target: Target) -> Admitted:
-        if self._in_flight.draining:
-            raise Draining("the gateway is stopping", retry_after=1.0)
-        return await self._admission.admit(authorization_values(scope), scope["method"], target)
-
-    async def _pass_on(self, admitted: Admitted, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
-        caller = (admitted.identity.issuer, admitted.identity.subject or admitted.identity.client_id)
-        self._in_flight.enter(caller)
+    async def _pass_on(self, scope: Scope, target: Target, receive: Receive, send: Send) -> None:
+        """Everything after the form: a caller's place is taken before a token is exchanged for it, and kept to the end."""
+        self._in_flight.require_open()
+        values = authorization_values(scope)
+        identity, rule = await self._admission.identify(values, scope["method"], target)
+        caller = (identity.issuer, identity.subject or identity.client_id)
         try:
-            fields = forwarded(scope["headers"], admitted.access.authorization.encode("ascii"), self._host)
-            relay = Relay(self._mover, receive, send, admitted.rule.patience, self._client_idle)
+            self._in_flight.enter(caller)
+        except GatewayRefusal as refusal:
+            raise of_known_caller(refusal, identity) from None
+        try:
+            access = await self._admission.authorize(values, identity)
+            fields = forwarded(scope["headers"], access.authorization.encode("ascii"), self._host)
+            adapt = None if self._metadata is None else partial(self._metadata.of_challenge, path=target.path)
+            relay = Relay(self._mover, receive, send, rule.patience, self._client_idle, self._rounds, adapt)
             await relay.carry(scope, str(target), fields)
         finally:
             self._in_flight.leave(caller)

@@ -29,10 +29,14 @@ class InFlight:
         self.draining = False
         self.total = 0
 
-    def enter(self, caller: Hashable) -> None:
-        """One more. Raises TooManyRequests or Draining."""
+    def require_open(self) -> None:
+        """Raise Draining if nothing begins any more."""
         if self.draining:
             raise Draining("the gateway is stopping", retry_after=AGAIN)
+
+    def enter(self, caller: Hashable) -> None:
+        """One more. Raises TooManyRequests or Draining."""
+        self.require_open()
         own = self._of.get(caller, 0)
         if own >= self._most:
             raise TooManyRequests("the caller has too many requests under way", expected=self._most, retry_after=AGAIN)

@@ -7,17 +7,21 @@ around the gateway, so the gateway has its own.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from tokenward import validation
 from tokenward.challenge import Answer
+from tokenward.databricks.gateway.port import Fields
 from tokenward.errors import PolicyError
 from tokenward.policy import Policy
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 MCP = "/api/2.0/mcp/"
 """Under which the managed MCP servers of a workspace are, each a resource of its own (RFC 9728 section 3.1)."""
+_NAMED = re.compile(rb"""resource_metadata[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"|[^\s,]*)""", re.IGNORECASE)
+"""The parameter of a challenge, quoted or not (RFC 9110 section 11.2)."""
 _EXAMPLE = "'https://gateway.example.com'"
 
 
@@ -39,6 +43,19 @@ class ResourceMetadata:
         """Where the document for this path stands, for a challenge."""
         parts = urlsplit(self._url)
         return f"{parts.scheme}://{parts.netloc}{WELL_KNOWN}{parts.path}{_resource(path)}"
+
+    def of_challenge(self, fields: Fields, path: str) -> Fields:
+        """An answer's fields, with this gateway's document where the upstream's challenge names its own (RFC 9728 section 5.1).
+
+        A client that followed that one would sign in for the upstream, and call it directly.
+        """
+        ours = f'resource_metadata="{self.address_for(path)}"'.encode()
+        return [
+            (name, _NAMED.sub(lambda _: ours, value))
+            if name == b"www-authenticate" and b"resource_metadata" in value.lower()
+            else (name, value)
+            for name, value in fields
+        ]
 
     def document_at(self, path: str) -> Answer | None:
         """The answer for the address of a document, with or without the mount point's path; None for any other."""

@@ -13,12 +13,13 @@ from typing import Literal, Protocol, TypeAlias
 Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
 """Header fields as ASGI has them: names in lower case, values as they were sent, and a name may come more than once."""
 
-FailedKind: TypeAlias = Literal["connect", "timeout", "tls", "closed", "protocol"]
+FailedKind: TypeAlias = Literal["busy", "connect", "timeout", "tls", "closed", "protocol"]
+"""`busy`: all connections were in use, and none came free in time."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Outgoing:
-    """A request as it is to be sent, to the letter. It has no repr that would show a token.
+    """A request as it is to be sent. It has no repr that would show a token.
 
     target   path and query, already checked and escaped; a mover neither quotes nor decodes it
     fields   all of them, `host` and `authorization` among them; a mover adds none but those of framing
@@ -54,8 +55,10 @@ class Incoming(Protocol):
 
 
 class Mover(Protocol):
-    """Moves bytes to and from one upstream, which it was made for. It follows no redirect, keeps no cookie, and retries nothing
-    that was begun."""
+    """Moves bytes to and from one upstream, which it was made for. It follows no redirect and keeps no cookie.
+
+    It sends nothing twice, but for a GET or HEAD whose kept connection turned out to be closed before any answer.
+    """
 
     def send(self, outgoing: Outgoing) -> AbstractAsyncContextManager[Incoming]:
         """Send, and give the answer when its head has come; leaving the block before its end drops the connection.
@@ -65,7 +68,7 @@ class Mover(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. It does not wait for requests under way; whoever calls it has seen to their end."""
         ...
 
 

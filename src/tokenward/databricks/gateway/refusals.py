@@ -12,6 +12,7 @@ GatewayRefusal
 ├── UpstreamUnavailable  502  upstream_unavailable
 ├── PrivateLinkRequired  502  private_link_required
 ├── Draining             503  draining, with Retry-After
+├── GatewayBusy          503  gateway_busy, with Retry-After
 └── UpstreamTimeout      504  upstream_timeout
 
 `public_description` is the fixed sentence that the caller may read, and `hint` the one for the operator. Neither `str()` nor
@@ -36,13 +37,16 @@ class GatewayRefusal(Exception):
     """A request that does not go on, or an answer that does not come.
 
     What it carries is for the operator's log: `reason` is our own fixed sentence; `expected` and `seen` say what was judged, cut
-    and escaped here. Of the answer are `retry_after`, in seconds, and `allow`, the methods that there are.
+    and escaped here; `hint` may take the place of its class's. Of the answer are `retry_after`, in seconds, and `allow`, the
+    methods that there are.
     """
 
     code: ClassVar[str]
     status: ClassVar[int]
     public_description: ClassVar[str]
-    hint: ClassVar[str]
+    issuer: str | None = None
+    client: str | None = None
+    hint: str
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class GatewayRefusal(Exception):
         seen: object = None,
         retry_after: float | None = None,
         allow: tuple[str, ...] = (),
+        hint: str | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -59,6 +64,8 @@ class GatewayRefusal(Exception):
         self.seen = shown(_as_text(seen))
         self.retry_after = retry_after
         self.allow = allow
+        if hint is not None:
+            self.hint = hint
 
     def __str__(self) -> str:
         return f"{self.code}: {self.reason}" if self.reason else self.code
@@ -137,6 +144,15 @@ class UpgradeNotAllowed(GatewayRefusal):
     status = 501
     public_description = "The gateway does not serve websockets or other upgrades"
     hint = "The web terminal and other websockets of the workspace are not reachable through the gateway."
+
+
+class GatewayBusy(GatewayRefusal):
+    """All connections that the gateway may have to the upstream are in use, and none came free in time."""
+
+    code = "gateway_busy"
+    status = 503
+    public_description = "The gateway is busy"
+    hint = "Too many requests or streams are under way in this process: raise `connections`, or run more processes."
 
 
 class UpstreamUnavailable(GatewayRefusal):

@@ -8,34 +8,42 @@ the client can tell.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+import math
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, TypeAlias
 
-from tokenward.databricks.gateway.deadline import Awaited, Deadline
+from tokenward.databricks.gateway.deadline import Awaited, Deadline, Rounds
 from tokenward.databricks.gateway.fields import returned
+from tokenward.databricks.gateway.in_flight import AGAIN
 from tokenward.databricks.gateway.port import Fields, Incoming, MoveFailed, Mover, Outgoing
 from tokenward.databricks.gateway.refusals import (
     ClientTimeout,
+    Draining,
+    GatewayBusy,
     GatewayRefusal,
     PrivateLinkRequired,
+    RequestMalformed,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
 from tokenward.databricks.gateway.rules import Patience
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
 CLIENT_IDLE = 60.0
 """Seconds, by default, in which a client must send a part of its body, or take a part of the answer; as nginx has it
 (client_body_timeout, send_timeout)."""
-WATCH_AFTER = 0.05
-"""Seconds after which somebody looks whether the client is still there: most answers have come by then, and need none of it."""
+LISTEN_AGAIN = 0.01
+"""Seconds, so that a server whose `receive` has always something to say does not keep a core busy."""
 EVENT_STREAM = b"text/event-stream"
 NO_CONTENT = (204, 304)
 """Their length, if they tell one, is of something else (RFC 9110 section 8.6), and uvicorn would expect it of their body."""
 PRIVATE_LINK = b"/login.html?error=private-link-validation-error"
 """Where a workspace that is reached over the public network, and must not be, redirects every call to (databricks-sdk-py)."""
+
+
+Adapt: TypeAlias = Callable[[Fields], Fields]
 
 
 class ClientLeft(Exception):
@@ -53,15 +61,26 @@ class Broken(Exception):
 class Relay:
     """Carries one request, and its answer."""
 
-    def __init__(self, mover: Mover, receive: Receive, send: Send, patience: Patience, client_idle: float) -> None:
+    def __init__(
+        self,
+        mover: Mover,
+        receive: Receive,
+        send: Send,
+        patience: Patience,
+        client_idle: float,
+        rounds: Rounds,
+        adapt: Adapt | None = None,
+    ) -> None:
         self._mover = mover
         self._receive = receive
         self._send = send
         self._patience = patience
         self._client_idle = client_idle
-        self._deadline = Deadline()
-        self._watch = _Watch(receive, self._deadline)
+        self._adapt = adapt
+        self._deadline = Deadline(rounds)
+        self._watch: asyncio.Task[None] | None = None
         self._begun = False
+        self._refused: GatewayRefusal | None = None
 
     async def carry(self, scope: Scope, target: str, fields: Fields) -> None:
         """Send the request on with these fields, and its answer back.
@@ -69,8 +88,8 @@ class Relay:
         Raises GatewayRefusal if nothing was answered yet, ClientLeft, or Broken.
         """
         try:
-            async with self._deadline as deadline:
-                deadline.wait_for(Awaited.UPSTREAM, self._patience.first_byte)
+            async with self._deadline:
+                self._await_answer()
                 outgoing = Outgoing(scope["method"], target, fields, await self._body(scope), self._patience.connect)
                 async with self._mover.send(outgoing) as incoming:
                     await self._answer(incoming)
@@ -79,7 +98,9 @@ class Relay:
         except MoveFailed as failed:
             raise self._failed(failed) from None
         finally:
-            self._watch.stop()
+            self._deadline.look = None
+            if self._watch is not None:
+                self._watch.cancel()
 
     # -- there -----------------------------------------------------------------------------------------------------
 
@@ -87,33 +108,64 @@ class Relay:
         """The request's body, or None if it has none, which HTTP/2 shows only by its first part."""
         length, chunked = _framing(scope["headers"])
         if length or chunked:
-            return self._parts(b"", more=True)
+            return self._parts(b"", True, length)
         if length is None and scope["http_version"] not in ("1.0", "1.1"):
             first = await self._part()
-            self._deadline.wait_for(Awaited.UPSTREAM, self._patience.first_byte)
             if first[0] or first[1]:
-                return self._parts(*first)
-        self._watch.begin_soon()
+                return self._parts(*first, length)
+        self._watch_client()
         return None
 
-    async def _parts(self, chunk: bytes, more: bool) -> AsyncIterator[bytes]:
+    async def _parts(self, chunk: bytes, more: bool, length: int | None) -> AsyncIterator[bytes]:
+        """The parts of a body. One that is not as long as was said would have the next caller's request read as its rest."""
+        sent = 0
         while True:
+            sent += len(chunk)
+            if length is not None and (sent > length if more else sent != length):
+                self._refused = RequestMalformed("the body is not as long as its Content-Length says")
+                raise self._refused
             if chunk:
-                self._deadline.wait_for(Awaited.UPSTREAM, self._patience.first_byte)
                 yield chunk
             if not more:
-                self._deadline.wait_for(Awaited.UPSTREAM, self._patience.first_byte)
-                self._watch.begin_soon()
+                self._watch_client()
                 return
             chunk, more = await self._part()
 
     async def _part(self) -> tuple[bytes, bool]:
-        self._deadline.wait_for(Awaited.CLIENT, self._client_idle)
+        """The next part of the body. Until it has come the upstream cannot answer; then it has its whole time again."""
+        deadline = self._deadline
+        deadline.part_by = deadline.after(self._client_idle)
+        if not self._begun:
+            deadline.answer_by = math.inf
         message = await self._receive()
+        deadline.part_by = math.inf
+        self._await_answer()
         if message["type"] == "http.disconnect":
-            self._deadline.end(Awaited.NOBODY)
+            deadline.end(Awaited.NOTHING)
             raise ClientLeft  # so that a body which was cut off is never ended as if it were whole
         return message.get("body", b""), message.get("more_body", False)
+
+    def _await_answer(self) -> None:
+        """From now on the upstream has its time to begin; an answer that has begun has limits of its own."""
+        if not self._begun:
+            self._deadline.answer_by = self._deadline.after(self._patience.first_byte)
+
+    # -- whether somebody is there -----------------------------------------------------------------------------------
+
+    def _watch_client(self) -> None:
+        """At the next look, and not before, somebody is set to listen: most answers have come by then, and need none of it."""
+        self._deadline.look = self._begin_watch
+
+    def _begin_watch(self) -> None:
+        self._deadline.look = None
+        self._watch = asyncio.get_running_loop().create_task(self._listen())
+
+    async def _listen(self) -> None:
+        try:
+            while (await self._receive())["type"] != "http.disconnect":  # noqa: ASYNC110  # the condition is what is awaited
+                await asyncio.sleep(LISTEN_AGAIN)
+        finally:
+            self._deadline.end(Awaited.NOTHING)
 
     # -- and back --------------------------------------------------------------------------------------------------
 
@@ -121,7 +173,7 @@ class Relay:
         status = incoming.status
         if not 200 <= status < 600:
             raise UpstreamUnavailable("the upstream switched protocols, or gave a status that there is not", seen=status)
-        fields = returned(incoming.fields)
+        fields: Fields = returned(incoming.fields)
         if status in NO_CONTENT:
             fields = [field for field in fields if field[0] != b"content-length"]
         length, idle = None, self._patience.idle
@@ -132,41 +184,61 @@ class Relay:
                 idle = None
             elif name == b"location" and PRIVATE_LINK in value:
                 raise PrivateLinkRequired("the workspace takes calls over its private link only")
+        if self._adapt is not None:
+            fields = self._adapt(fields)
         self._begun = True
-        try:
-            await self._send({"type": "http.response.start", "status": status, "headers": fields})
-            await self._stream(incoming, length, idle)
-        except OSError:  # what `send` raises where nobody listens any more (ASGI specification, 2.4)
-            raise ClientLeft from None
+        await self._give({"type": "http.response.start", "status": status, "headers": fields})
+        await self._stream(incoming, length, idle)
 
     async def _stream(self, incoming: Incoming, length: int | None, idle: float | None) -> None:
         """The parts of the answer; the last one ends it at once where the length is known."""
-        send, wait_for, sent = self._send, self._deadline.wait_for, 0
-        wait_for(Awaited.UPSTREAM, idle)
+        deadline, sent = self._deadline, 0
+        deadline.answer_by = deadline.after(idle)
         async for chunk in incoming.chunks():
             sent += len(chunk)
-            wait_for(Awaited.CLIENT, self._client_idle)
-            await send({"type": "http.response.body", "body": chunk, "more_body": sent != length})
+            deadline.answer_by = math.inf
+            await self._give({"type": "http.response.body", "body": chunk, "more_body": sent != length})
             if sent == length:
                 return
-            wait_for(Awaited.UPSTREAM, idle)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            deadline.answer_by = deadline.after(idle)
+        await self._give({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _give(self, message: Message) -> None:
+        """Hand a part of the answer to the client, who must take it in time."""
+        self._deadline.taken_by = self._deadline.after(self._client_idle)
+        try:
+            await self._send(message)
+        except OSError:  # what `send` raises where nobody listens any more (ASGI specification, 2.4)
+            raise ClientLeft from None
+        self._deadline.taken_by = math.inf
 
     # -- what went wrong -------------------------------------------------------------------------------------------
 
     def _late(self) -> Exception:
-        if self._deadline.late is Awaited.NOBODY:
-            return ClientLeft()
-        if self._deadline.late is Awaited.CLIENT:
-            reason = "the client took no part of its answer in time" if self._begun else "no part of the body came in time"
-            return self._unless_begun(ClientTimeout(reason, expected=self._client_idle))
-        limit = self._patience.idle if self._begun else self._patience.first_byte
-        reason = "the upstream broke off its answer" if self._begun else "the upstream did not begin to answer in time"
-        return self._unless_begun(UpstreamTimeout(reason, expected=limit))
+        match self._deadline.late:
+            case Awaited.PART:
+                return self._unless_begun(ClientTimeout("no part of the body came in time", expected=self._client_idle))
+            case Awaited.TAKING:
+                return self._unless_begun(
+                    ClientTimeout("the client took no part of its answer in time", expected=self._client_idle)
+                )
+            case Awaited.STOP:
+                return self._unless_begun(Draining("the gateway stopped before the answer was whole", retry_after=AGAIN))
+            case Awaited.ANSWER if self._begun:
+                return Broken(UpstreamTimeout("the upstream sent nothing more in time", expected=self._patience.idle))
+            case Awaited.ANSWER:
+                reason = "the upstream did not begin to answer in time"
+                return UpstreamTimeout(reason, expected=self._patience.first_byte)
+            case _:
+                return ClientLeft()
 
     def _failed(self, failed: MoveFailed) -> Exception:
-        if self._deadline.late is Awaited.NOBODY:
+        if self._refused is not None:
+            return self._unless_begun(self._refused)
+        if self._deadline.late is Awaited.NOTHING:
             return ClientLeft()
+        if failed.kind == "busy":
+            return GatewayBusy("every connection to the upstream is in use", retry_after=AGAIN)
         if failed.kind == "timeout":
             return self._unless_begun(UpstreamTimeout("no connection to the upstream in time", expected=self._patience.connect))
         reason = "the upstream broke off its answer" if self._begun else "the upstream gave no HTTP answer"
@@ -174,37 +246,6 @@ class Relay:
 
     def _unless_begun(self, refusal: GatewayRefusal) -> Exception:
         return Broken(refusal) if self._begun else refusal
-
-
-class _Watch:
-    """Looks whether the client is still there, while nobody reads its body; and ends the request if it is not."""
-
-    __slots__ = ("_deadline", "_handle", "_receive", "_stopped", "_task")
-
-    def __init__(self, receive: Receive, deadline: Deadline) -> None:
-        self._receive = receive
-        self._deadline = deadline
-        self._handle: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._stopped = False
-
-    def begin_soon(self) -> None:
-        if not self._stopped:
-            self._handle = asyncio.get_running_loop().call_later(WATCH_AFTER, self._begin)
-
-    def stop(self) -> None:
-        self._stopped = True
-        for pending in (self._handle, self._task):
-            if pending is not None:
-                pending.cancel()
-
-    def _begin(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._look())
-
-    async def _look(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._deadline.end(Awaited.NOBODY)
 
 
 def _framing(fields: Fields) -> tuple[int | None, bool]:
