@@ -39,6 +39,7 @@ IMPURE_ROOMS: dict[str, set[str]] = {
     "diagnostics": {"threading", "time"},
     "forks": {"os"},
     "databricks.forward_auth.forward_auth": {"starlette", "time"},
+    "databricks.forward_auth.under_way": {"asyncio"},
     "databricks.gateway.aiohttp_mover": {"aiohttp", "asyncio", "ssl"},
     "databricks.gateway.credentials": {"os"},
     "databricks.gateway.deadline": {"asyncio"},

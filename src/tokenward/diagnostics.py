@@ -31,10 +31,11 @@ SHOWN_CLAIMS = frozenset(
 
 
 class Diagnostics:
-    """Logs rejections, and sums them up when there are many.
+    """Logs rejections and refusals, and sums them up when there are many.
 
     first      how many are logged one by one, per code and interval; None logs all of them
-    interval   seconds after which the others are reported as counts, in one `token_rejections_summed` event
+    interval   seconds after which the others are reported as counts, in one `token_rejections_summed` event, which sums up
+                 what was `rejected` for its token and what was `refused` for another reason
     logger     a structlog logger; by default `structlog.get_logger("tokenward")`
     monotonic  seconds that never go back
 
@@ -80,7 +81,7 @@ class Diagnostics:
         if timer is not None:
             timer.cancel()
         if held:
-            hint = "Many rejections of one kind: see the token_rejected events before this one for examples."
+            hint = "Many of one kind: see the token_rejected or request_refused events of these codes before this one."
             self._emit("warning", "token_rejections_summed", {"not_logged": held, "seconds": round(seconds, 1), "hint": hint})
 
     def forked(self) -> None:

@@ -292,6 +292,18 @@ def test_a_flood_is_logged_first_and_then_counted_by_code(events: Events) -> Non
     assert len(events.named("token_rejected")) == 8
 
 
+def test_a_flood_of_refusals_is_summed_up_with_the_events_to_look_for(events: Events) -> None:
+    diagnostics = Diagnostics(first=1, logger=events)
+    for _ in range(3):
+        diagnostics.refused("path_not_allowed", {}, method="GET", path="/")
+    diagnostics.flush()
+    assert len(events.named("request_refused")) == 1
+    (summary,) = events.named("token_rejections_summed")
+    assert summary["not_logged"] == {"path_not_allowed": 2}
+    assert "token_rejected" in summary["hint"]
+    assert "request_refused" in summary["hint"]
+
+
 def test_after_the_interval_the_first_ones_are_logged_again(events: Events) -> None:
     time = Time()
     diagnostics = Diagnostics(first=1, interval=60, logger=events, monotonic=time)

@@ -32,7 +32,7 @@ class AccessToken:
 
     expires_at  seconds since the epoch: the earliest of what the answer, the token itself and the caller's token say
     scope       as granted, space separated
-    source      how it was had: "exchange" or "on_behalf_of"
+    source      how it was had: "exchange", "on_behalf_of", "pass_through" (the caller's own) or "fixed"
     """
 
     value: str

@@ -15,7 +15,7 @@ from tokenward.cli.serve.fields import FIELDS
 from tokenward.cli.serve.policies import _KINDS as POLICIES
 from tokenward.cli.serve.reading import read_settings
 from tokenward.databricks.forward_auth import forward_auth, verdict
-from tokenward.databricks.gateway import in_flight
+from tokenward.databricks.gateway import aiohttp_mover, in_flight, relay
 from tokenward.databricks.shared import redis_store
 from tokenward.verifier import WARM_UP_TIMEOUT
 
@@ -72,6 +72,8 @@ def test_the_defaults_are_those_of_the_code() -> None:
     }
     assert written["gateway"]["warm_up"] == f"{WARM_UP_TIMEOUT:g}"
     assert written["gateway"]["max_concurrent"] == str(in_flight.MAX_CONCURRENT)
+    assert written["gateway"]["client_idle"] == f"{relay.CLIENT_IDLE:g}"
+    assert written["gateway"]["connections"] == str(aiohttp_mover.CONNECTIONS)
     assert (written["redis"]["prefix"], written["redis"]["timeout"]) == (f'"{redis_store.PREFIX}"', str(redis_store.TIMEOUT))
     assert written["forward_auth"] == {
         "source": '"nginx"',

@@ -11,14 +11,18 @@ import pytest
 
 from tokenward import Policy, entra
 from tokenward.cli.outcome import CommandFailed
+from tokenward.cli.serve.app import gateway_from
 from tokenward.cli.serve.credentials import credentials_from
 from tokenward.cli.serve.policies import policy_from
 from tokenward.cli.serve.reading import read_settings
+from tokenward.cli.serve.rules import allow_from
 from tokenward.cli.serve.server import listening, server_from
 from tokenward.cli.serve.settings import Settings
 from tokenward.cli.serve.sharing import shared_from
 from tokenward.databricks import AsyncTokenSource, Exchange, OnBehalfOf
+from tokenward.databricks.gateway.aiohttp_mover import CONNECTIONS
 from tokenward.databricks.gateway.credentials import Fixed, PassThrough
+from tokenward.databricks.gateway.rules import Patience, Rule
 from tokenward.testing.loopback import free_port
 
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
@@ -45,6 +49,65 @@ def failure(judge: Any, *arguments: object) -> CommandFailed:
     assert int(caught.value.exit_code) == 2
     assert caught.value.fix
     return caught.value
+
+
+# -- [gateway] ---------------------------------------------------------------------------------------------------------
+
+
+def patience_of(folder: Path, rule: str, **environ: str) -> Any:
+    [made] = allow_from(read(folder, f'[gateway]\nallow = ["{rule}"]', **environ)["gateway"])
+    assert isinstance(made, Rule)
+    assert (made.methods, made.pattern) == (frozenset({"GET", "POST"}), "/my-endpoint/**")
+    return made.patience
+
+
+LIMITED = [
+    pytest.param("", Patience(), id="what a Rule has by itself"),
+    pytest.param("first_byte=310 idle=310", Patience(first_byte=310, idle=310), id="two limits"),
+    pytest.param(" connect=0.5", Patience(connect=0.5), id="one, behind two spaces"),
+    pytest.param("idle=none first_byte=none", Patience(first_byte=None, idle=None), id="no limit"),
+]
+
+
+@pytest.mark.parametrize(("words", "patience"), LIMITED)
+def test_a_rule_says_how_long_the_upstream_is_waited_for(tmp_path: Path, words: str, patience: Patience) -> None:
+    rule = f"GET|POST /my-endpoint/** {words}"
+    assert patience_of(tmp_path, rule) == patience
+    assert patience_of(tmp_path, "sql", TOKENWARD_GATEWAY_ALLOW=rule) == patience
+
+
+RULE_ERRORS = [
+    pytest.param("GET /a first_bite=3", "'first_bite=3' is no limit of time", id="a limit that is none"),
+    pytest.param("GET /a idle=soon", "'idle=soon' has no number", id="no number"),
+    pytest.param("GET /a idle=0", "in 0 seconds", id="no time at all"),
+    pytest.param("GET /a idle=nan", "[gateway] allow (from", id="not a number"),
+    pytest.param("GET /a connect=none", "[gateway] allow (from", id="a connection without limit"),
+    pytest.param("sql idle=3", "[gateway] allow (from", id="a preset with a limit"),
+    pytest.param("", "'' is no Rule", id="nothing"),
+]
+
+
+@pytest.mark.parametrize(("rule", "problem"), RULE_ERRORS)
+def test_a_rule_that_cannot_be_made_names_the_setting(tmp_path: Path, rule: str, problem: str) -> None:
+    error = failure(allow_from, read(tmp_path, f'[gateway]\nallow = ["{rule}"]')["gateway"])
+    assert "[gateway] allow (from" in error.problem
+    assert problem in error.problem
+
+
+def gateway(folder: Path, text: str) -> Any:
+    rest = f'[policy]\n{DATABRICKS}[credentials]\nkind = "pass_through"'
+    return gateway_from(read(folder, f'[gateway]\nupstream = "{UPSTREAM}"\nallow = ["sql"]\n{text}\n{rest}'))
+
+
+def test_limits_of_the_gateway_reach_it(tmp_path: Path) -> None:
+    made = gateway(tmp_path, "client_idle = 7.5\nconnections = 3")
+    assert (made._client_idle, made._mover._connections) == (7.5, 3)
+    assert gateway(tmp_path, "")._mover._connections == CONNECTIONS
+
+
+@pytest.mark.parametrize("setting", ["client_idle = -1", "connections = 0", "connections = 100000"])
+def test_a_limit_that_is_none_names_the_setting(tmp_path: Path, setting: str) -> None:
+    assert f"[gateway] {setting.split()[0]} (from" in failure(gateway, tmp_path, setting).problem
 
 
 # -- [policy] ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tokenward.cli.outcome import CommandFailed
-from tokenward.cli.serve.fields import FIELDS, VARIABLES
+from tokenward.cli.serve.fields import FIELDS, NARROWING, VARIABLES, variable
 from tokenward.cli.serve.reading import read_settings
 from tokenward.cli.serve.settings import Settings
 
@@ -63,6 +63,24 @@ def test_the_environment_wins_and_a_complaint_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", " ", "\n"], ids=["empty", "a space", "a line break"])
 def test_an_empty_variable_is_as_good_as_none(tmp_path: Path, text: str) -> None:
     assert "port" not in read(tmp_path, TOKENWARD_SERVER_PORT=text)["server"]
+
+
+@pytest.mark.parametrize("text", ["", " \n"], ids=["empty", "white space"])
+@pytest.mark.parametrize(("section", "name"), sorted(NARROWING))
+def test_an_empty_variable_does_not_let_everybody_in(tmp_path: Path, section: str, name: str, text: str) -> None:
+    failure = refused(tmp_path, **{variable(section, name): text})
+    assert f"{variable(section, name)} is empty" in failure.problem
+    assert "Unset it, or give" in failure.fix
+
+
+@pytest.mark.parametrize("name", ["TOKENWARD_GATEWAY_ALLOW", "TOKENWARD_POLICY_CLIENTS", "TOKENWARD_POLICY_TENANTS"])
+def test_a_list_of_nothing_is_as_good_as_an_empty_variable(tmp_path: Path, name: str) -> None:
+    assert f"{name} is empty" in refused(tmp_path, **{name: " , "}).problem
+
+
+def test_what_lets_fewer_in_is_known() -> None:
+    lists = {("policy", name) for name, kind in FIELDS["policy"].items() if kind in ("list", "tenants")}
+    assert lists | {("gateway", "allow"), ("policy", "guests"), ("credentials", "scope")} == NARROWING
 
 
 def test_white_space_around_a_variable_is_no_part_of_it(tmp_path: Path) -> None:
@@ -149,6 +167,16 @@ VARIABLE_ERRORS = [
     pytest.param("TOKENWARD_POLICY_TENNANT", "a", "Did you mean TOKENWARD_POLICY_TENANT?", id="a slip in the name"),
     pytest.param("TOKENWARD_GATWAY_UPSTREAM", "a", "Did you mean TOKENWARD_GATEWAY_UPSTREAM?", id="a slip in the section"),
     pytest.param("TOKENWARD_SERVER_ZZZZZZ", "a", "TOKENWARD_SERVER_PORT", id="nothing like it in a section"),
+    pytest.param("TOKENWARD_ALLOW", "sql", "Did you mean TOKENWARD_GATEWAY_ALLOW?", id="no section"),
+    pytest.param("TOKENWARD_KINDS", "app", "Did you mean TOKENWARD_POLICY_KINDS?", id="no section before a list"),
+    pytest.param("TOKENWARD_CLIENTS", "a", "Did you mean TOKENWARD_POLICY_CLIENTS?", id="no section before callers"),
+    pytest.param("Tokenward_Tenants", "a", "Did you mean TOKENWARD_POLICY_TENANTS?", id="no section, and small letters"),
+    pytest.param("TOKENWARD_KIND", "a", "POLICY_KIND or TOKENWARD_CREDENTIALS_KIND?", id="no section of two"),
+    pytest.param("TOKENWARD_PORT", "8080", "Did you mean TOKENWARD_SERVER_PORT?", id="a port and no address of a Service"),
+    pytest.param("TOKENWARD_GATEWAY_PORT", "8080", "Did you mean TOKENWARD_SERVER_PORT?", id="another section"),
+    pytest.param("tokenward_gateway_allow", "sql", "Did you mean TOKENWARD_GATEWAY_ALLOW?", id="small letters"),
+    pytest.param("TOKENWARD_SERVER_PORTS", "1", "Did you mean TOKENWARD_SERVER_PORT?", id="more than a port"),
+    pytest.param("TOKENWARD_GATEWAY_MAX_CONCURRENT", "tcp://a", "a whole number such as 4", id="an address and no port"),
     pytest.param("TOKENWARD_SERVER_PORT", "http", "a whole number such as 4", id="no number"),
     pytest.param("TOKENWARD_SERVER_GRACEFUL", "nan", "seconds as a number", id="no finite number"),
     pytest.param("TOKENWARD_POLICY_GUESTS", "maybe", "true or false", id="no switch"),
@@ -173,10 +201,19 @@ def test_other_variables_are_nobodys_business(tmp_path: Path) -> None:
         "TOKENWARD_GATEWAY_PORT_80_TCP_PROTO": "tcp",
         "TOKENWARD_GATEWAY_PORT_80_TCP_ADDR": "10.0.0.1",
         "TOKENWARD_SERVER_PORT": "tcp://10.0.0.1:80",
+        "TOKENWARD_PORT": "tcp://10.0.0.1:80",
+        "TOKENWARD_PORT_80_TCP": "tcp://10.0.0.1:80",
+        "TOKENWARD_SERVICE_HOST": "10.0.0.1",
+        "TOKENWARD_SERVICE_PORT": "80",
     }
     own = {"TOKENWARD_CREDENTIALS_SECRET_ENV": "TOKENWARD_POLICY_SECRET", "TOKENWARD_POLICY_SECRET": "b"}
     settings = read(tmp_path, **links, **own, TOKENWARD_REQUIRE="nginx", TOKENWARD_CONFIG="a")
     assert {name: set(settings[name].held) for name in FIELDS if settings[name].held} == {"credentials": {"secret_env"}}
+
+
+def test_a_variable_that_the_file_names_is_no_setting(tmp_path: Path) -> None:
+    text = "[credentials]\nsecret_env = 'TOKENWARD_POLICY_SECRET'"
+    assert read(tmp_path, text, TOKENWARD_POLICY_SECRET="hunter2")["credentials"].get("secret_env") == "TOKENWARD_POLICY_SECRET"
 
 
 def test_every_variable_leads_to_one_setting() -> None:

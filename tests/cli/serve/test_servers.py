@@ -9,7 +9,9 @@ import ssl
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import pytest
 
 from tokenward.testing import IssuerServer
 from tokenward.testing.workspace import WorkspaceServer
+from tokenward.testing.workspace.faults import Fault
 
 pytestmark = pytest.mark.servers
 
@@ -280,6 +283,60 @@ def test_a_stream_that_takes_too_long_is_cut_off_with_a_warning(
             assert served.stop() == 0
         assert "graceful" in served.event("requests_cut_off")["hint"]
     workspace.workspace.serving.stop()
+
+
+def _verdict(served: Any, token: str) -> Any:
+    asked = {"X-Original-Method": "GET", "X-Original-URI": ME, "Authorization": f"Bearer {token}"}
+    return httpx.get(f"{served.url}/verdict", headers=asked, trust_env=False, timeout=TIMEOUT)
+
+
+ENDS = [
+    pytest.param("30", 4.0, 200, None, [], id="in time, longer than the web server would wait"),
+    pytest.param("0.2", 30.0, 503, "draining", ["requests_cut_off"], id="too late"),
+]
+
+
+@pytest.mark.parametrize(("graceful", "seconds", "status", "mark", "warned"), ENDS)
+def test_the_end_waits_for_a_verdict_that_waits_for_an_exchange(
+    serve: Any, config: Path, url: str, workspace: Any, graceful: str, seconds: float, status: int, mark: Any, warned: list[str]
+) -> None:
+    slow = Fault("slow", "/oidc/v1/token", seconds=seconds)
+    workspace.workspace.fail(slow)
+    with (
+        serve("forward-auth", config=config, url=url, TOKENWARD_SERVER_GRACEFUL=graceful) as served,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        verdict = pool.submit(_verdict, served, federated(workspace))
+        served.until(lambda: workspace.workspace.counts["POST /oidc/v1/token"], "the exchange")
+        assert served.stop() == 0
+        answer = verdict.result(TIMEOUT)
+        workspace.workspace.recover()
+        assert (answer.status_code, answer.headers.get("tokenward-refused")) == (status, mark)
+        assert ("authorization" in answer.headers, "retry-after" in answer.headers) == (status == 200, status == 503)
+        assert [event["event"] for event in served.events if event["event"] == "requests_cut_off"] == warned
+        assert not [event for event in served.events if "exception" in event]
+
+
+def test_two_workers_share_exchanged_tokens_through_redis(
+    serve: Any, config: Path, url: str, workspace: WorkspaceServer, redis_url: str
+) -> None:
+    shared = {"TOKENWARD_REDIS_URL": redis_url, "TOKENWARD_REDIS_KEY": b64encode(bytes(range(32))).decode()}
+    more = {"TOKENWARD_SERVER_WORKERS": "2", "TOKENWARD_SERVER_ACCESS_LOG": "true"} | shared
+    token = federated(workspace)
+    with serve("forward-auth", config=config, url=url, **more) as served, ThreadPoolExecutor(16) as pool:
+        served.until(lambda: len(_workers(served)) == 2, "two workers")
+
+        def asked() -> set[int]:
+            answers = [task.result(TIMEOUT) for task in [pool.submit(_verdict, served, token) for _ in range(16)]]
+            assert {answer.status_code for answer in answers} == {200}
+            given.update(answer.headers["authorization"] for answer in answers)
+            return {event["pid"] for event in served.events if event.get("path") == "/verdict"}
+
+        given: set[str] = set()
+        served.until(lambda: len(asked()) == 2, "a verdict of each worker")
+        assert (len(workspace.workspace.exchanges), len(given)) == (1, 1)
+        assert served.stop() == 0
+        assert not [event for event in served.events if event["event"].startswith("shared_tokens_")]
 
 
 def test_ctrl_c_ends_it_without_notice(serve: Any, config: Path, url: str) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
+import warnings
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,7 +17,7 @@ from tokenward.databricks import AccessToken, AsyncTokenSource, Exchange
 from tokenward.databricks.events import TokenExchanged
 from tokenward.databricks.shared.events import SharedTokensLost
 from tokenward.databricks.shared.shared_tokens import Turn, new_lease
-from tokenward.databricks.shared.store import MAX_ENTRY_BYTES
+from tokenward.databricks.shared.store import MAX_ENTRY_BYTES, StoreFailed
 from tokenward.errors import ExchangeRefused, PolicyError
 from tokenward.testing import HandClock
 
@@ -309,6 +312,66 @@ def test_it_can_be_closed_and_serves_afterwards(
         await process.source.token_for(jwt("grace"))
         await placed(until, 2, in_redis)
         assert process.events == []
+
+    asyncio.run(main())
+
+
+def test_a_loop_that_has_ended_is_let_go_of_and_its_connection_too(
+    new_process: NewProcess, jwt: Jwt, redis_client: Any, until: Until
+) -> None:
+    process, loops = new_process(), []
+
+    async def main(number: int) -> None:
+        await process.source.token_for(jwt(f"caller{number}"))
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+
+    async def only(count: int) -> None:
+        await until(lambda: len(redis_client.client_list()) == count)
+
+    clients = len(redis_client.client_list())
+    for number in range(20):
+        asyncio.run(main(number))
+    gc.collect()
+    assert [loop() for loop in loops] == [None] * 20
+    asyncio.run(only(clients))
+    assert process.events == []
+
+
+def test_a_loop_that_was_closed_under_its_tasks_is_let_go_of_with_the_next(new_process: NewProcess) -> None:
+    async def main() -> None:
+        await process.shared.ask(b"key", b"", new_lease(), 1.0, lambda plain: plain)
+
+    process, loop = new_process(), asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    ended = weakref.ref(loop)
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # it is what is meant here
+    loop.close()
+    del loop, task
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # of the transport, which nobody could close any more
+        asyncio.run(main())
+        gc.collect()
+    assert ended() is None
+
+
+def test_what_is_brought_after_the_end_opens_no_new_connection(
+    new_process: NewProcess, redis_client: Any, in_redis: Any, until: Until
+) -> None:
+    async def main() -> None:
+        process, lease = new_process(), new_lease()
+        clients = len(redis_client.client_list())
+        assert await process.shared.ask(b"key", b"", lease, 60.0, lambda plain: plain) is Turn.LEAD
+        await process.shared.close()
+        for late in (process.shared.put(b"key", b"", b"plain", 60.0), process.shared.leave(b"key", lease)):
+            with pytest.raises(StoreFailed) as failed:
+                await late
+            assert failed.value.why == "closed"
+        await until(lambda: len(redis_client.client_list()) == clients)
+        assert list(in_redis().values()) == [lease]
+        assert (process.events, process.shared.is_lost) == ([], False)
+        assert await process.shared.ask(b"key", b"", lease, 60.0, lambda plain: plain) is Turn.LEAD
+        assert await process.shared.put(b"key", b"", b"plain", 60.0)
 
     asyncio.run(main())
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
 from tokenward.entra import DATABRICKS_RESOURCE
+from tokenward.keys.port import FetchRequest, FetchResponse
 from tokenward.testing import ABSENT, HandClock, LocalIssuer
 from tokenward.testing.workspace import DEFAULT_SERVICE_PRINCIPAL, DEFAULT_USER, DatabricksWorkspace
+from tokenward.testing.workspace.messages import Bytes, Request
 
 ME = "/api/2.0/preview/scim/v2/Me"
 Bearer = Callable[..., dict[str, str]]
@@ -32,6 +36,27 @@ def test_a_service_principal_is_known_by_its_application_id(http: httpx.Client, 
 
 def test_an_entra_token_is_the_user_of_its_unique_name(http: httpx.Client, issuer: LocalIssuer) -> None:
     assert _me(http, issuer.databricks_token()).json()["userName"] == DEFAULT_USER
+
+
+def test_however_many_come_first_at_once_all_are_let_in(
+    standin: DatabricksWorkspace, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callers, token, fetch = 40, issuer.databricks_token(), issuer.fetch
+    together, somebody_done = threading.Barrier(callers), threading.Event()
+
+    def slow(request: FetchRequest) -> FetchResponse:
+        somebody_done.wait(0.3)  # whoever is answered before there are keys is refused
+        return fetch(request)
+
+    def call() -> int:
+        together.wait(20)
+        status = standin.answer(Request.to("GET", ME, {"authorization": f"Bearer {token}"}, Bytes(b""))).status
+        somebody_done.set()
+        return status
+
+    monkeypatch.setattr(issuer, "fetch", slow)
+    with ThreadPoolExecutor(callers) as pool:
+        assert {task.result() for task in [pool.submit(call) for _ in range(callers)]} == {200}
 
 
 def test_an_entra_application_is_the_service_principal_of_its_id(

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tokenward.databricks.gateway.aiohttp_mover import AiohttpMover
+
 PATH = "/api/2.0/anything"
 FILE = "/api/2.0/fs/files/Volumes/main/a/b/big.bin"
 
@@ -55,6 +57,20 @@ def test_the_same_subject_of_another_issuer_is_another_caller(
 
 
 AUDIENCE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
+
+
+def test_when_every_connection_is_in_use_the_next_request_is_refused_at_once(
+    serve: Any, upstream: Any, http: Any, eventually: Any
+) -> None:
+    upstream.script = held = Held(http)
+    gateway = serve(mover=AiohttpMover(upstream.url, connections=2))
+    waiting = [gateway.begin("GET", PATH) for _ in range(2)]
+    eventually(lambda: len(upstream.requests) == 2, "two requests at the upstream")
+    refused = gateway.ask("GET", PATH)
+    assert (refused.status, refused.refused, refused.value("retry-after")) == (503, "gateway_busy", "1")
+    held.go.set()
+    assert [http.Message.read(client).status for client in waiting] == [200, 200]
+    assert [gateway.ask("GET", PATH).status for _ in range(5)] == [200] * 5
 
 
 # -- slow clients ------------------------------------------------------------------------------------------------------

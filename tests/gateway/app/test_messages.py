@@ -154,6 +154,27 @@ def test_nothing_is_left_of_a_request_that_ended(parts: Any, upstream: Any, bear
     assert (exchange.status, exchange.ended, exchange.left) == (200, True, set())
 
 
+def test_what_does_not_end_in_time_is_cut_off_when_the_gateway_stops(
+    parts: Any, upstream: Any, bearer: Any, eventually: Any
+) -> None:
+    def script(wire: Any, request: Any) -> None:
+        wire.ended()
+        wire.close()
+
+    upstream.script = script
+    exchange = Exchange(bearer(), *_request(b""), http_version="1.1")
+
+    async def main(gateway: Any) -> None:
+        async with gateway.running():
+            request = asyncio.create_task(gateway(exchange.scope, exchange.receive, exchange.send))
+            await asyncio.to_thread(eventually, lambda: upstream.requests, "request at the upstream")
+        await asyncio.wait_for(request, 10)
+
+    asyncio.run(main(parts.gateway(drain=0.2)))
+    assert (exchange.status, exchange.ended) == (503, True)
+    assert (b"tokenward-refused", b"draining") in exchange.sent[0]["headers"]
+
+
 def test_connections_to_the_upstream_end_with_the_gateway(parts: Any, upstream: Any, bearer: Any) -> None:
     exchange = Exchange(bearer(), *_request(b""), http_version="1.1")
 

@@ -64,6 +64,15 @@ def test_through_the_app_a_missing_field_is_a_marked_no(
     assert reply.status == (403 if name == "nginx" else 400)
     assert (reply.value("tokenward-refused"), reply.value("cache-control")) == ("request_malformed", "no-store")
     assert asking.codes == ["request_malformed"]
+    assert "The proxy's configuration is wrong" in asking.events.kept[0]["hint"]
+
+
+def test_whoever_asks_elsewhere_is_told_of_the_prefix(
+    asker: Callable[..., Any], bearer: Callable[..., bytes], source: str
+) -> None:
+    asking = asker(source)
+    asking.ask(bearer(), prefix=b"/other")
+    assert "[forward_auth] prefix" in asking.events.kept[0]["hint"]
 
 
 @pytest.mark.parametrize("path", [b"/", b"/Verdict", b"/verdict/", b"/verdict/api/2.0/x", b"/%76erdict"])

@@ -81,6 +81,36 @@ def test_a_target_that_is_no_plain_path_gets_no_token(asker: Make, bearer: Beare
     assert reply.values("authorization") == []
 
 
+AMBIGUOUS: list[Any] = [
+    pytest.param([(b"content-length", b"0"), (b"transfer-encoding", b"chunked")], "request_malformed", 400, id="two framings"),
+    pytest.param([(b"content-length", b"1"), (b"content-length", b"1")], "request_malformed", 400, id="two lengths"),
+    pytest.param([(b"transfer-encoding", b"gzip")], "request_malformed", 400, id="another coding"),
+    pytest.param([(b"x-a", b"a\x00b")], "request_malformed", 400, id="a NUL"),
+    pytest.param([(b"expect", b"200-ok")], "request_malformed", 400, id="another expectation"),
+    pytest.param([(b"upgrade", b"websocket")], "upgrade_not_allowed", 501, id="an upgrade"),
+    pytest.param([(b"x-a", b"a")] * 101, "fields_too_large", 431, id="too many fields"),
+]
+
+
+@pytest.mark.parametrize(("more", "code", "status"), AMBIGUOUS)
+def test_fields_that_the_gateway_would_refuse_are_no_yes(
+    asker: Make, bearer: Bearer, source: str, more: Any, code: str, status: int
+) -> None:
+    asking = asker(source)
+    scope = asking.scope("GET", b"/api/2.0/x", (bearer(),))
+    reply = asking.send(scope | {"headers": [*scope["headers"], *more]})
+    assert (reply.value("tokenward-refused"), reply.values("authorization")) == (code, [])
+    assert reply.status == ((503 if status >= 500 else 403) if source == "nginx" else status)
+    assert [(event["code"], event["path"]) for event in asking.events.kept] == [(code, "/api/2.0/x")]
+
+
+def test_what_proxies_send_along_with_a_verdict_is_no_hindrance(asker: Make, bearer: Bearer, source: str) -> None:
+    asking = asker(source)
+    usual = [(b"host", b"tokenward"), (b"content-length", b"0"), (b"connection", b"close"), (b"accept-encoding", b"gzip")]
+    scope = asking.scope("POST", b"/api/2.0/sql/statements", (bearer(),))
+    assert asking.send(scope | {"headers": [*usual, *scope["headers"]]}).status == 200
+
+
 def test_without_keys_the_answer_is_503_and_when_to_come_back(
     asker: Make, bearer: Bearer, source: str, issuer: LocalIssuer
 ) -> None:

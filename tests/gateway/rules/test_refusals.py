@@ -7,7 +7,15 @@ import json
 import pytest
 
 from tokenward.challenge import Answer
-from tokenward.databricks.gateway.refusals import CODES, GatewayRefusal, MethodNotAllowed, TooManyRequests, answer_of, marked
+from tokenward.databricks.gateway.refusals import (
+    CODES,
+    GatewayRefusal,
+    MethodNotAllowed,
+    RequestMalformed,
+    TooManyRequests,
+    answer_of,
+    marked,
+)
 
 STATUSES = {
     "request_malformed": 400,
@@ -50,6 +58,12 @@ def test_every_refusal_has_a_hint_and_a_sentence(kind: type[GatewayRefusal]) -> 
     assert kind.public_description
     assert str(kind()) == kind.code
     assert str(kind("why")) == f"{kind.code}: why"
+
+
+def test_a_refusal_may_have_a_hint_of_its_own() -> None:
+    own, usual = RequestMalformed("why", hint="Do this."), RequestMalformed("why")
+    assert (own.hint, usual.hint) == ("Do this.", RequestMalformed.hint)
+    assert "Do this" not in f"{own} {answer_of(own)}"
 
 
 def test_what_was_seen_is_cut_and_escaped_for_the_log() -> None:

@@ -100,6 +100,19 @@ def test_an_ambiguous_request_is_refused(fields: Fields) -> None:
         assert refused.value.code == "request_malformed"
 
 
+@pytest.mark.parametrize("version", ["1.0", "0.9", "2", "3"])
+@pytest.mark.parametrize("value", [b"chunked", b"identity", b""])
+def test_a_transfer_encoding_in_a_version_that_has_none_is_refused(version: str, value: bytes) -> None:
+    with pytest.raises(RequestMalformed) as refused:
+        judge_request([(b"accept", b"*/*"), (b"Transfer-Encoding", value)], version)
+    assert refused.value.code == "request_malformed"
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "2"])
+def test_a_length_is_good_in_every_version(version: str) -> None:
+    judge_request([(b"content-length", b"5"), (b"expect", b"100-continue")], http_version=version)
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -50,6 +50,13 @@ def test_what_is_of_the_connection_or_of_the_upstreams_host_ends_here_in_any_cas
         assert returned([(spelt, b"1"), (b"etag", b"2")]) == [(b"etag", b"2")]
 
 
+@pytest.mark.parametrize(
+    "name", [b"tokenward_refused", b"Tokenward_Refused", b"tokenward_anything", b"x_tokenward-subject", b"set_cookie"]
+)
+def test_what_ends_here_does_so_with_underscores_too(name: bytes) -> None:
+    assert returned([(name, b"1"), (b"x_other", b"2")]) == [(b"x_other", b"2")]
+
+
 def test_what_connection_names_ends_here_and_the_length_does_not() -> None:
     fields = [(b"connection", b"close, X-Hop, content-length"), (b"x-hop", b"1"), (b"etag", b"2"), (b"content-length", b"3")]
     assert returned(fields) == [(b"etag", b"2"), (b"content-length", b"3")]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from tokenward.cli.serve.credentials import credentials_from
+from tokenward.cli.serve.guarding import require_guarded, require_private
 from tokenward.cli.serve.logs import configure_logs
 from tokenward.cli.serve.policies import policy_from
 from tokenward.cli.serve.rules import allow_from
@@ -15,6 +16,7 @@ from tokenward.cli.serve.settings import Settings
 from tokenward.cli.serve.sharing import shared_from
 from tokenward.cli.serve.stopping import Drainable, Stopping
 from tokenward.databricks.forward_auth.forward_auth import ForwardAuth
+from tokenward.databricks.gateway.aiohttp_mover import AiohttpMover
 from tokenward.databricks.gateway.gateway import Gateway
 from tokenward.databricks.shared.shared_tokens import SharedTokens
 
@@ -31,15 +33,19 @@ def gateway_from(settings: Settings, shared: SharedTokens | None = None) -> Gate
     section = settings["gateway"]
     upstream = section.need("upstream", "the workspace, such as adb-1234567890123456.7.azuredatabricks.net")
     policy, credentials = policy_from(settings["policy"]), credentials_from(settings, shared)
-    options = section.given("public_url", "authorization_servers", "max_concurrent", "realm", "warm_up")
+    require_guarded(settings, policy)
+    options = section.given("public_url", "authorization_servers", "max_concurrent", "client_idle", "realm", "warm_up")
+    allow = allow_from(section)
     with section.judging():
-        return Gateway(policy, upstream, credentials=credentials, allow=allow_from(section), drain=LAST_DRAIN, **options)
+        mover = AiohttpMover(upstream, **section.given("connections"))
+        return Gateway(policy, upstream, credentials=credentials, allow=allow, mover=mover, drain=LAST_DRAIN, **options)
 
 
 def forward_auth_from(settings: Settings, shared: SharedTokens | None = None) -> ForwardAuth:
     """The verdicts for another proxy that the settings describe. Raises CommandFailed."""
     section, own = settings["gateway"], settings["forward_auth"]
     policy, credentials = policy_from(settings["policy"]), credentials_from(settings, shared)
+    require_guarded(settings, policy)
     options = section.given("realm", "warm_up")
     allow = allow_from(section)
     with own.judging():
@@ -70,4 +76,6 @@ def made(command: str, settings: Settings) -> Stopping:
     """The app that the settings describe; secrets are read, and nothing is asked of any network. Raises CommandFailed."""
     server, shared = server_from(settings["server"]), shared_from(settings["redis"])
     app = MAKERS[command](settings, shared)
+    if command == FORWARD_AUTH:
+        require_private(settings["credentials"], server.host)
     return Stopping(app, shared, notice=server.notice, graceful=server.graceful)

@@ -90,7 +90,7 @@ _KINDS: Mapping[str, tuple[Callable[[Settings], PassThrough | Fixed | Grant], tu
         "pass_through": (_pass_through, ()),
         "exchange": (_exchange, ("client_id", "scope")),
         "on_behalf_of": (_on_behalf_of, _OF_ON_BEHALF_OF),
-        "fixed": (_fixed, ("token_env", "token_file")),
+        "fixed": (_fixed, ("token_env", "token_file", "everybody")),
     }
 )
 """Each kind: who makes its credentials, and of which settings."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from tokenward.cli.serve.rules import EVERYTHING
 from tokenward.cli.serve.settings import Settings
 from tokenward.databricks.hosts import workspace_origin
 
 _OF_POLICY = ("tenant", "tenants", "client_id", "issuer", "audiences", "cloud", "authority", "file", "account_id")
-_OF_CREDENTIALS = ("client_id", "scope", "tenant", "secret_env", "secret_file", "certificate", "token_env", "token_file")
+_OF_CREDENTIALS = (
+    *("client_id", "scope", "tenant", "everybody"),
+    *("secret_env", "secret_file", "certificate", "token_env", "token_file"),
+)
 
 
 def described(command: str, settings: Settings) -> dict[str, object]:
@@ -16,7 +18,7 @@ def described(command: str, settings: Settings) -> dict[str, object]:
     upstream = gateway.get("upstream")
     return {
         "guards": None if upstream is None else workspace_origin("upstream", upstream),
-        "allow": gateway.get("allow", EVERYTHING),
+        "allow": gateway.get("allow"),
         "policy": _words(policy.get("kind"), policy.given(*_OF_POLICY)),
         "credentials": _words(credentials.get("kind"), credentials.given(*_OF_CREDENTIALS)),
         "shared_tokens": "redis" if settings["redis"].held else "none: each process has its own",

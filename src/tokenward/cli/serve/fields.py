@@ -17,6 +17,8 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
             "public_url": "text",
             "authorization_servers": "list",
             "max_concurrent": "whole",
+            "client_idle": "seconds",
+            "connections": "whole",
             "realm": "text",
             "warm_up": "seconds",
         },
@@ -61,6 +63,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
             "password_file": "path",
             "token_env": "text",
             "token_file": "path",
+            "everybody": "switch",
         },
         "redis": {
             "url": "text",
@@ -98,6 +101,14 @@ SECRETS: Mapping[tuple[str, str], str] = MappingProxyType(
 
 BY_NAME: Mapping[tuple[str, str], str] = MappingProxyType({**SECRETS, ("redis", "url"): "url_env"})
 """What, given in the environment, is kept by the variable's name: it is a secret, or may hold one."""
+
+
+NARROWING: frozenset[tuple[str, str]] = frozenset(
+    {("gateway", "allow"), ("credentials", "scope")}
+    | {("policy", name) for name in ("tenants", "audiences", "versions", "kinds", "clients", "guests", "algorithms")}
+    | {("policy", name) for name in FIELDS["policy"] if name.startswith("required_")}
+)
+"""What lets fewer callers or calls in than its default does, so that "set to nothing" must not be taken for "not set"."""
 
 
 def variable(section: str, name: str) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tokenward.cli.outcome import CommandFailed, Exit
-from tokenward.cli.serve.fields import BY_NAME, FIELDS, SECRETS, VARIABLES, variable
+from tokenward.cli.serve.fields import BY_NAME, FIELDS, NARROWING, SECRETS, VARIABLES, variable
 from tokenward.cli.serve.settings import Setting, Settings
-from tokenward.cli.serve.values import from_text, of_kind
+from tokenward.cli.serve.values import from_text, how_written, of_kind
 from tokenward.redaction import shown
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -20,16 +20,16 @@ PREFIX = "TOKENWARD_"
 NEAR = 0.8
 """How alike a foreign variable must be to one of ours, behind the prefix, to be a slip of the pen (difflib's ratio)."""
 
-_SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)")
+_SERVICE_LINK = re.compile(r".+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _LINKED = re.compile(r"(tcp|udp|sctp)://")
 """What Kubernetes sets for a Service that is named like us (kubernetes.io/docs/concepts/services-networking/service, "Environment
-variables"); TOKENWARD_SERVER_PORT could be its, too, and is then an address."""
+variables"); a name such as TOKENWARD_SERVER_PORT could be ours, and is its where it holds such an address."""
 
 
 def read_settings(path: str | None, environ: Mapping[str, str]) -> Settings:
     """The settings of a file, if one is given, and of the environment. Raises CommandFailed."""
     sections: dict[str, dict[str, Setting]] = {} if path is None else _of_file(Path(path))
-    given = _of_environment(environ)
+    given = _of_environment(environ, _named(sections))
     for section, field in given:
         for other in _alternatives(section, field):
             sections.get(section, {}).pop(other, None)
@@ -117,36 +117,55 @@ def _unknown_field(section: str, name: str, path: Path) -> CommandFailed:
 # -- the environment ---------------------------------------------------------------------------------------------------
 
 
-def _of_environment(environ: Mapping[str, str]) -> dict[tuple[str, str], Setting]:
-    found = {}
-    named = {
-        environ.get(variable(section, name)) for section, fields in FIELDS.items() for name in fields if name.endswith("_env")
-    }
+def _of_environment(environ: Mapping[str, str], named: Iterable[str]) -> dict[tuple[str, str], Setting]:
+    """`named` are variables that the file leads to."""
+    found: dict[tuple[str, str], Setting] = {}
+    foreign = {*named, *(environ.get(name) for name, (_, field) in VARIABLES.items() if field.endswith("_env"))}
     for name, text in environ.items():
-        if name in VARIABLES and text.strip() and not _LINKED.match(text.strip()):
-            section, field = VARIABLES[name]
-            if (section, field) in BY_NAME:
-                found[section, BY_NAME[section, field]] = Setting(name, name)
-            else:
-                found[section, field] = Setting(from_text(section, field, text.strip(), name), name)
-        elif name.startswith(PREFIX) and name not in VARIABLES and name not in named:
+        if _is_service_link(name, text):
+            continue
+        if name in VARIABLES:
+            found |= _of_variable(name, text.strip())
+        elif name.upper().startswith(PREFIX) and name not in foreign:
             _require_foreign(name)
     return found
 
 
+def _is_service_link(name: str, text: str) -> bool:
+    return bool(_SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and _LINKED.match(text)))
+
+
+def _of_variable(name: str, text: str) -> dict[tuple[str, str], Setting]:
+    """Nothing for an empty one, as Compose gives it for `${NAME}` that is not set, unless that would let more in."""
+    section, field = VARIABLES[name]
+    if (section, field) in BY_NAME:
+        return {(section, BY_NAME[section, field]): Setting(name, name)} if text else {}
+    value = from_text(section, field, text, name) if text else None
+    if value not in (None, []):
+        return {(section, field): Setting(value, name)}
+    if (section, field) in NARROWING:
+        fix = f"Unset it, or give {how_written(FIELDS[section][field])}."
+        raise CommandFailed(Exit.USAGE, f"The environment variable {name} is empty, and it says who may do what.", fix)
+    return {}
+
+
+def _named(sections: Mapping[str, Mapping[str, Setting]]) -> list[str]:
+    return [setting.value for held in sections.values() for name, setting in held.items() if name.endswith("_env")]
+
+
 def _require_foreign(name: str) -> None:
     """Raise CommandFailed for a variable that was probably meant for us, and would silently count as unset."""
+    end = name.upper().removeprefix(PREFIX)
     ends = {known.removeprefix(PREFIX): known for known in VARIABLES}
-    near = [ends[end] for end in difflib.get_close_matches(name.removeprefix(PREFIX), ends, 1, NEAR)]
-    is_ours = any(name.startswith(variable(section, "")) for section in FIELDS)
-    if _SERVICE_LINK.search(name) or not (near or is_ours):
+    section = next((section for section in FIELDS if end.startswith(f"{section}_".upper())), None)
+    field = end if section is None else end[len(section) + 1 :]
+    bare = [variable(home, field) for home, fields in FIELDS.items() if field.lower() in fields and end not in ends]
+    near = [ends[found] for found in difflib.get_close_matches(end, ends, 1, NEAR)]
+    if not (bare or near or section):
         return
-    listed = [known for known in VARIABLES if is_ours and known.startswith(_section_of(name))]
-    raise CommandFailed(Exit.USAGE, f"The environment variable {shown(name)} is no setting.", _did_you_mean(near, listed))
-
-
-def _section_of(name: str) -> str:
-    return next((variable(section, "") for section in FIELDS if name.startswith(variable(section, ""))), PREFIX)
+    listed = [] if section is None else [variable(section, known) for known in FIELDS[section]]
+    fix = f"Did you mean {' or '.join(bare)}?" if bare else _did_you_mean(near, listed)
+    raise CommandFailed(Exit.USAGE, f"The environment variable {shown(name)} is no setting.", fix)
 
 
 # -- slips of the pen --------------------------------------------------------------------------------------------------

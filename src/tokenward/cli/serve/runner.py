@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from tokenward.cli.outcome import CommandFailed, Exit
-from tokenward.cli.serve.app import SETTINGS, dumped
+from tokenward.cli.serve.app import FORWARD_AUTH, SETTINGS, dumped
 from tokenward.cli.serve.logs import configure_logs
 from tokenward.cli.serve.server import Server, listening
 from tokenward.cli.serve.settings import Settings
@@ -47,6 +47,9 @@ def _announce(command: str, server: Server, described: Mapping[str, object]) -> 
     if server.is_exposed:
         hint = "Set [server] tls_certificate, or let nothing but a proxy that ends TLS reach this address."
         log.warning("plain_http", listen=server.url, hint=hint)
+    if command == FORWARD_AUTH and not server.is_local:
+        hint = "Whoever reaches it with a good token is handed the token for the workspace: let only the proxy reach it."
+        log.warning("verdicts_exposed", listen=server.url, hint=hint)
 
 
 def _config(server: Server, command: str) -> uvicorn.Config:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from tokenward.cli.outcome import CommandFailed
 from tokenward.cli.serve.settings import Section
 
 MAX_SECRET_BYTES = 64 * 1024
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+_FILE = re.compile(r"[a-z0-9._-]{1,40}")
+"""Names as people choose them. What is like none may be the secret itself, given in the place of its name, and is not shown."""
 
 
 def secret_of(section: Section, stem: str, what: str) -> str | None:
@@ -37,9 +41,17 @@ def _from_variable(section: Section, field: str, what: str) -> str:
     name: str = section.need(field, what)
     value = os.environ.get(name, "").strip()
     if not value:
-        fix = f"Set it to {what} where this process runs. The setting is the variable's name, without $."
-        raise section.failed(field, f"the environment variable {name} is not set, or empty", fix)
+        raise _no_variable(section, field, what)
     return value
+
+
+def _no_variable(section: Section, field: str, what: str) -> CommandFailed:
+    name: str = section.get(field)
+    if not _VARIABLE.fullmatch(name):
+        fix = f"Set {field} to the name of an environment variable that holds {what}; if this is the secret itself, replace it."
+        return section.failed(field, "what is given is no name of a variable", fix)
+    fix = f"Set it to {what} where this process runs. The setting is the variable's name, without $."
+    return section.failed(field, f"the environment variable {name} is not set, or empty", fix)
 
 
 def _from_file(section: Section, field: str, what: str) -> str:
@@ -47,12 +59,15 @@ def _from_file(section: Section, field: str, what: str) -> str:
     try:
         text = read_small(path)
     except (OSError, ValueError) as exc:
-        raise section.failed(
-            field, unreadable(path, exc), f"Give the path of a file that this process may read, with {what}."
-        ) from None
+        fix = f"Give the path of a file that this process may read, with {what}."
+        raise section.failed(field, unreadable(_of_secret(path), exc), fix) from None
     if not text.strip():
         raise section.failed(field, f"{path} is empty", f"Put {what} into it.")
     return text.strip()
+
+
+def _of_secret(path: Path) -> Path | str:
+    return path if os.path.lexists(path) or (path.parent.is_dir() and _FILE.fullmatch(path.name)) else "the file that is named"
 
 
 def read_small(path: Path) -> str:
@@ -64,7 +79,7 @@ def read_small(path: Path) -> str:
     return text.decode("utf-8")
 
 
-def unreadable(path: Path, exc: Exception) -> str:
+def unreadable(path: Path | str, exc: Exception) -> str:
     """What is wrong with a file."""
     return f"{path} cannot be read ({getattr(exc, 'strerror', None) or type(exc).__name__})"
 

@@ -48,9 +48,14 @@ class Server:
         return f"{'http' if self.certificate is None else 'https'}://{host}:{self.port}"
 
     @property
+    def is_local(self) -> bool:
+        """Whether this machine alone can reach it."""
+        return is_loopback(self.host)
+
+    @property
     def is_exposed(self) -> bool:
         """Whether tokens could come over a network unencrypted."""
-        return self.certificate is None and not is_loopback(self.host)
+        return self.certificate is None and not self.is_local
 
 
 def server_from(section: Section) -> Server:

@@ -10,7 +10,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -26,18 +26,13 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Drainable(Protocol):
-    """An ASGI app that can say that it is not ready."""
+    """An ASGI app that can say that it is not ready, and knows when nothing is under way any more."""
 
     verifier: AsyncVerifier
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
     def drain(self) -> None: ...
-
-
-@runtime_checkable
-class Finishing(Protocol):
-    """One that knows when nothing is under way any more; of others, whose requests are short, the web server's wait is enough."""
 
     async def drained(self, timeout: float) -> bool: ...
 
@@ -47,7 +42,7 @@ class Stopping:
 
     shared    tokens shared with other processes, let go of at the end
     notice    seconds that `/-/ready` says 503 while requests are still served; none after Ctrl-C, where nobody balances load
-    graceful  seconds for what is under way after that; new requests are answered 503
+    graceful  seconds for what is under way after that; a gateway answers new requests 503
     """
 
     def __init__(self, app: Drainable, shared: SharedTokens | None = None, *, notice: float, graceful: float) -> None:
@@ -95,7 +90,7 @@ class Stopping:
         log.info("stopping", signal=signal.Signals(number).name, notice=notice, graceful=self._graceful)
         await asyncio.sleep(notice)
         self._app.drain()
-        if isinstance(self._app, Finishing) and not await self._app.drained(self._graceful):
+        if not await self._app.drained(self._graceful):
             hint = "Give [server] graceful more seconds if such requests are to end, and whoever stops the process more patience."
             log.warning("requests_cut_off", seconds=self._graceful, hint=hint)
 

@@ -36,8 +36,13 @@ def from_text(section: str, name: str, text: str, origin: str) -> Any:
     try:
         value = _read(kind, text)
     except ValueError:
-        raise _refused(section, name, origin, f"Write {_IN_TEXT.get(kind, _EXAMPLES[kind])}.") from None
+        raise _refused(section, name, origin, f"Write {how_written(kind)}.") from None
     return str(Path(text).absolute()) if kind == "path" else value
+
+
+def how_written(kind: Kind) -> str:
+    """How a variable's value is written."""
+    return _IN_TEXT.get(kind, _EXAMPLES[kind])
 
 
 _IN_TEXT: dict[Kind, str] = {"list": "a list with commas", "tenants": "a list with commas, or any"}

@@ -12,6 +12,15 @@ from dataclasses import dataclass
 from tokenward.databricks.gateway.refusals import RequestMalformed
 from tokenward.errors import PolicyError
 
+NOT_OURS = (
+    "Nobody but the proxy should ask here: compare its configuration with the file for it in deploy/, and [forward_auth] prefix "
+    "with the address that it asks. If those are right, somebody else reaches this address, and must not."
+)
+NOT_SAID = (
+    "The proxy's configuration is wrong, or [forward_auth] source names another proxy: it must set this field itself, once, in "
+    "place of any that the caller sent. Compare it with the file for it in deploy/."
+)
+
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")  # a token of RFC 9110 section 5.6.2; no registered method has more
 
 
@@ -72,10 +81,10 @@ def asked(
     """
     if dialect.method_field is None or dialect.target_field is None:
         if not path.startswith(prefix):
-            raise RequestMalformed("no address for verdicts", expected=prefix.decode("ascii"), seen=path[:64])
+            raise _elsewhere(path, prefix)
         return Asked(_method(method.encode("latin-1", "replace")), path[len(prefix) :], query)
     if path != prefix:
-        raise RequestMalformed("no address for verdicts", expected=prefix.decode("ascii"), seen=path[:64])
+        raise _elsewhere(path, prefix)
     target, _, wanted = _only(fields, dialect.target_field).partition(b"?")
     return Asked(_method(_only(fields, dialect.method_field)), target, wanted)
 
@@ -91,8 +100,12 @@ def _only(fields: Sequence[tuple[bytes, bytes]], wanted: bytes) -> bytes:
     values = [value for name, value in fields if name.lower() == wanted]
     if len(values) != 1:
         reason = "the proxy's field is repeated" if values else "the proxy did not say what the caller wants"
-        raise RequestMalformed(reason, expected=wanted.decode("ascii"))
+        raise RequestMalformed(reason, expected=wanted.decode("ascii"), hint=NOT_SAID)
     return values[0]
+
+
+def _elsewhere(path: bytes, prefix: bytes) -> RequestMalformed:
+    return RequestMalformed("no address for verdicts", expected=prefix.decode("ascii"), seen=path[:64], hint=NOT_OURS)
 
 
 def _method(value: bytes) -> str:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from tokenward import validation
 from tokenward.challenge import Answer
 from tokenward.databricks.forward_auth.dialects import asked, dialect_of
+from tokenward.databricks.forward_auth.under_way import UnderWay
 from tokenward.databricks.forward_auth.verdict import MAX_AGE, MOST_AGE, granted, refused
 from tokenward.databricks.gateway.admission import Admission
 from tokenward.databricks.gateway.answers import Refusing
 from tokenward.databricks.gateway.credentials import Credentials
+from tokenward.databricks.gateway.fields import judge_request
 from tokenward.databricks.gateway.health import health_of
 from tokenward.databricks.gateway.path import checked_target
 from tokenward.databricks.gateway.refusals import GatewayRefusal, RequestMalformed, UpgradeNotAllowed
@@ -34,7 +36,7 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._~-]*)+")
 
 
 class ForwardAuth:
-    """Gives verdicts to a proxy that moves the bytes itself; the checks are the Gateway's, one by one.
+    """Gives verdicts to a proxy that moves the bytes itself, on the same token, rules and credentials as the Gateway.
 
     policy, credentials,  as Gateway's
       allow, verifier
@@ -60,9 +62,15 @@ class ForwardAuth:
     `Cache-Control` how long it may be kept. So it is for the proxy alone: whoever else can reach this app with a good token
     is handed the token for the upstream. Give it an address that only the proxy can reach.
 
-    What the proxy must do itself: remove identity-bearing fields, set the upstream's host, refuse upgrades, keep others from the
-    prefix. The files in deploy/ do. It forwards the target as it came, which means the same as the one that was judged: every
-    spelling of which that is not certain is refused.
+    Shared with the Gateway, code and order: the form of header fields (`fields.judge_request`), of path and query, the token, the
+    rules, the credentials. Of fields it sees what the proxy sends along: with the files in deploy/ that is Authorization and what
+    the proxy itself says (from Caddy all of the caller's). The others only the proxy can judge.
+
+    What the proxy must do itself: judge where a request begins and ends, remove identity-bearing fields, set the upstream's host,
+    refuse upgrades, keep others from the prefix, and have time limits, since it is not told of a rule's patience. The files in
+    deploy/ do. If a caller may have only so many requests under way, the proxy must count them: there is no `max_concurrent`
+    here, where a verdict is over long before its request is, and no such limit in those files. It forwards the target as it
+    came, which means the same as the one that was judged: every spelling of which that is not certain is refused.
 
     `/-/health` and `/-/ready` need no token. It looks at no body. It runs on asyncio. Raises PolicyError.
     """
@@ -90,6 +98,7 @@ class ForwardAuth:
         self._refusing = Refusing(realm, diagnostics)
         self._warm_up = validation.seconds("warm_up", warm_up, most=MAX_WARM_UP)
         self._clock = clock
+        self._under_way = UnderWay()
         self._draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,6 +116,8 @@ class ForwardAuth:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """For the lifespan of an app that it is mounted in: keys at the start and behind the requests."""
+        self._draining = False
+        self._under_way.begin()
         async with self.verifier.running(warm_up=self._warm_up):
             try:
                 yield
@@ -116,6 +127,18 @@ class ForwardAuth:
     def drain(self) -> None:
         """From now on `/-/ready` is 503; verdicts are given to the end, because requests hang on them."""
         self._draining = True
+
+    async def drained(self, timeout: float) -> bool:
+        """Wait until no verdict is under way, `timeout` seconds at most; whether that is so.
+
+        What takes longer is answered 503 `draining`, as is what begins afterwards and takes more than a second.
+        """
+        return await self._under_way.drained(timeout)
+
+    @property
+    def in_flight(self) -> int:
+        """How many verdicts are under way."""
+        return self._under_way.total
 
     def _health(self, scope: Scope) -> Answer | None:
         if scope["method"] not in ("GET", "HEAD"):
@@ -127,8 +150,10 @@ class ForwardAuth:
         try:
             wanted = asked(self._dialect, method, _raw_path(scope), scope["query_string"], scope["headers"], self._prefix)
             method, path = wanted.method, wanted.path.decode("latin-1")
+            judge_request(scope["headers"])
             target = checked_target(wanted.path, wanted.query)
-            admitted = await self._admission.admit(authorization_values(scope), method, target)
+            async with self._under_way.one():
+                admitted = await self._admission.admit(authorization_values(scope), method, target)
         except (AuthenticationError, GatewayRefusal) as error:
             return refused(self._refusing.answer(error, method=method, path=path), self._dialect)
         return granted(admitted, self._clock(), self._max_age)

@@ -133,13 +133,14 @@ def of_request(name: bytes) -> Fate:
 
 
 def of_answer(name: bytes) -> Fate:
-    """What becomes of an answer's field."""
+    """What becomes of an answer's field. What ends here does so with underscores, too: see `of_request`."""
     fate = _of_any(name)
     if fate is Fate.INVALID or (fate is Fate.FRAMING and name != b"transfer-encoding"):
         return Fate.REMOVED
     if fate is not Fate.KEPT:
         return fate
-    return Fate.REMOVED if name in NOT_RETURNED or name.startswith(NOT_RETURNED_PREFIXES) else Fate.KEPT
+    plain = name.replace(b"_", b"-")
+    return Fate.REMOVED if plain in NOT_RETURNED or plain.startswith(NOT_RETURNED_PREFIXES) else Fate.KEPT
 
 
 def _of_any(name: bytes) -> Fate:

@@ -29,8 +29,10 @@ _USUAL = (b"keep-alive", b"close")
 _KEPT, _REMOVED, _CONNECTION, _LENGTH_FATE = Fate.KEPT, Fate.REMOVED, Fate.CONNECTION, Fate.LENGTH
 
 
-def judge_request(fields: Fields) -> None:
+def judge_request(fields: Fields, http_version: str = "1.1") -> None:
     """Refuse a request that two servers could take for two different ones, or that is none.
+
+    http_version  as ASGI has it ("1.0", "1.1", "2")
 
     It says nothing of Authorization but that it holds no control characters. Raises RequestMalformed, FieldsTooLarge,
     UpgradeNotAllowed.
@@ -50,7 +52,7 @@ def judge_request(fields: Fields) -> None:
     if len(values.translate(None, _CONTROLS)) != len(values):
         _malformed("a header field holds a control character", "printable characters, and tabs")
     if framing:
-        _judge_framing(framing)
+        _judge_framing(framing, http_version)
 
 
 def forwarded(fields: Fields, authorization: bytes, host: bytes, extra: Fields = ()) -> list[tuple[bytes, bytes]]:
@@ -88,7 +90,8 @@ def returned(fields: Fields) -> list[tuple[bytes, bytes]]:
         elif fate is _LENGTH_FATE:
             lengths.add(each[1] if _LENGTH.fullmatch(each[1]) else b"")
         elif fate is _CONNECTION:
-            named.append(each[1])
+            if each[1] not in _USUAL:
+                named.append(each[1])
         elif fate is Fate.FRAMING:
             coded = True
     if named:
@@ -98,7 +101,7 @@ def returned(fields: Fields) -> list[tuple[bytes, bytes]]:
     return _without_controls(kept)
 
 
-def _judge_framing(framing: Iterable[tuple[bytes, bytes]]) -> None:
+def _judge_framing(framing: Iterable[tuple[bytes, bytes]], http_version: str) -> None:
     """What decides where the request ends, and for whom it is. Everything else of HTTP/1.1 is the server's to judge."""
     found: dict[bytes, bytes] = {}
     for name, value in framing:
@@ -113,8 +116,8 @@ def _judge_framing(framing: Iterable[tuple[bytes, bytes]]) -> None:
         found[name] = value
     if b"content-length" in found:
         _judge_length(found)
-    if b"transfer-encoding" in found and found[b"transfer-encoding"].lower() != b"chunked":
-        _malformed("the transfer-encoding is not chunked", "chunked, and nothing else", found[b"transfer-encoding"])
+    if b"transfer-encoding" in found:
+        _judge_coding(found[b"transfer-encoding"], http_version)
     if b"expect" in found and found[b"expect"].lower() != b"100-continue":
         _malformed("the expectation is unknown", "100-continue", found[b"expect"])
 
@@ -124,6 +127,14 @@ def _judge_length(found: dict[bytes, bytes]) -> None:
         _malformed("there is both a content-length and a transfer-encoding", "one of them")
     if not _LENGTH.fullmatch(found[b"content-length"]):
         _malformed("the content-length is no number", "digits", found[b"content-length"])
+
+
+def _judge_coding(value: bytes, http_version: str) -> None:
+    """There is none in HTTP/1.0 (RFC 9112 section 6.1), nor in HTTP/2 and 3 (RFC 9113 section 8.2.2, RFC 9114 section 4.2)."""
+    if http_version != "1.1":
+        _malformed("there is a transfer-encoding, and the request is not of HTTP/1.1", "a content-length", http_version)
+    if value.lower() != b"chunked":
+        _malformed("the transfer-encoding is not chunked", "chunked, and nothing else", value)
 
 
 def _judge_upgrade(value: bytes) -> None:

@@ -152,7 +152,7 @@ class Gateway:
         method, path = scope["method"], scope["path"]
         scope = {**scope, "headers": tuple(scope["headers"])}  # uvicorn adds trailers to its list when they come: after judgment
         try:
-            judge_request(scope["headers"])
+            judge_request(scope["headers"], scope["http_version"])
             target = checked_target(_raw_path(scope), scope["query_string"], scope.get("root_path", ""))
             path = target.path
             own = self._own(method, path)

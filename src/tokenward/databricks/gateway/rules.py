@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from tokenward.databricks.gateway.patience import Patience
 from tokenward.databricks.gateway.presets import PRESETS
 from tokenward.databricks.gateway.refusals import MethodNotAllowed, PathNotAllowed
-from tokenward.databricks.gateway.rule import METHODS, Patience, Rule
+from tokenward.databricks.gateway.rule import METHODS, Rule
 from tokenward.errors import PolicyError
 
 __all__ = ["METHODS", "Patience", "Rule", "Rules", "allowed"]
 
 MAX_RULES = 1000
+MAX_KNOWN = 2048
+"""Paths whose rule is remembered: a hit saves most of what the rules cost. They take a megabyte at most."""
+MAX_KNOWN_PATH = 256
+"""Characters; longer paths are looked up each time."""
 
 
 class _Node:
@@ -45,17 +50,28 @@ class Rules:
             raise PolicyError("rules", "there are none, so nothing could be called", "Give at least one Rule.")
         if len(self.rules) > MAX_RULES or not all(isinstance(rule, Rule) for rule in self.rules):
             raise PolicyError("rules", f"they are not Rules, or more than {MAX_RULES}", "Give a list of Rule(...).")
+        self._known: dict[tuple[str, str], Rule] = {}
         self._root = _Node()
         for rule in self.rules:
             self._add(rule)
 
     def match(self, method: str, path: str) -> Rule:
         """The rule for a method and a path of a checked target. Raises PathNotAllowed, MethodNotAllowed."""
+        rule = self._known.get((method, path))
+        if rule is None:
+            rule = self._looked_up(method, path)
+            if len(path) <= MAX_KNOWN_PATH:
+                if len(self._known) >= MAX_KNOWN:
+                    self._known.clear()
+                self._known[method, path] = rule
+        return rule
+
+    def _looked_up(self, method: str, path: str) -> Rule:
         found: list[Rule] = []
         segments = path.split("/")
         _collect(self._root, segments, 1, len(segments), found)
         for rule in found:
-            if method in rule.methods and not (rule.but_not and rule.excludes(path)):
+            if method in rule.methods and not rule.excludes(path):
                 return rule
         raise _refusal([rule for rule in found if not rule.excludes(path)], method)
 

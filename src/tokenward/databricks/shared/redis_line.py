@@ -32,20 +32,23 @@ LATE = 0.05
 
 
 class Line:
-    """One connection and the task that serves it, for the loop that made it."""
+    """One connection and the task that serves it, for the loop that made it.
 
-    def __init__(self, connect: Callable[[], Connection], timeout: float) -> None:
+    ended  told of the line when it is closed, or its loop ends
+    """
+
+    def __init__(self, connect: Callable[[], Connection], timeout: float, ended: Callable[[Line], None]) -> None:
         self._connect = connect
         self._timeout = timeout
+        self._ended = ended
         self._connection: Connection | None = None
         self._waiting: list[tuple[Command, asyncio.Future[Answer]]] = []
         self._wake, self._closing = asyncio.Event(), False
-        self._loop = asyncio.get_running_loop()
-        self._task = self._loop.create_task(self._serve(), context=contextvars.Context())
+        self._task = asyncio.get_running_loop().create_task(self._serve(), context=contextvars.Context())
 
     async def ask(self, *command: str | bytes | int) -> Answer:
         """The answer to one command. Raises StoreFailed."""
-        future: asyncio.Future[Answer] = self._loop.create_future()
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, future))
         self._wake.set()
         answer = await future
@@ -75,6 +78,7 @@ class Line:
         finally:
             await self._hang_up()
             _answer(self._waiting, [StoreFailed("closed")] * len(self._waiting))
+            self._ended(self)
 
     async def _carry(self, batch: list[tuple[Command, asyncio.Future[Answer]]]) -> None:
         try:

@@ -80,20 +80,26 @@ class RedisTokens(SharedTokens):
 
 
 class RedisStore:
-    """The Store in Redis: one connection for each event loop that asks."""
+    """The Store in Redis: one connection for each event loop that asks.
+
+    A line's task holds its loop, and so does the line: it is let go of when it is closed, when its loop ends, and else when the
+    next one is opened.
+    """
 
     def __init__(self, address: RedisAddress, prefix: str, timeout: float) -> None:
         self._connect = _connector(address)
         self._where = address.where
         self._prefix = prefix.encode("ascii")
         self._timeout = timeout
-        self._lines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Line] = weakref.WeakKeyDictionary()
+        self._lines: dict[asyncio.AbstractEventLoop, Line] = {}
+        self._closed: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
 
     @property
     def where(self) -> str:
         return self._where
 
     async def ask(self, key: bytes, mine: bytes, seconds: float, instead_of: bytes = b"") -> bytes | None:
+        self._closed.discard(_running_loop())
         found = await self._do("EVAL", ASK, 1, self._name(key), mine, _milliseconds(seconds), MAX_ENTRY_BYTES, instead_of)
         if isinstance(found, bytes) or found is None:
             return found
@@ -106,16 +112,32 @@ class RedisStore:
         await self._do("EVAL", LEAVE, 1, self._name(key), mine)
 
     async def close(self) -> None:
-        line = self._lines.pop(_running_loop(), None)
+        loop = _running_loop()
+        self._closed.add(loop)
+        line = self._lines.pop(loop, None)
         if line is not None:
             await line.close()
 
     async def _do(self, *command: str | bytes | int) -> Answer:
         loop = _running_loop()
+        if loop in self._closed:  # what was exchanged just before, and is told now
+            raise StoreFailed("closed")
         line = self._lines.get(loop)
         if line is None or not line.is_open:
-            line = self._lines[loop] = Line(self._connect, self._timeout)
+            line = self._opened(loop)
         return await line.ask(*command)
+
+    def _opened(self, loop: asyncio.AbstractEventLoop) -> Line:
+        for other in tuple(self._lines):
+            if other.is_closed():  # without an end of its tasks
+                self._lines.pop(other, None)
+
+        def ended(line: Line) -> None:
+            if self._lines.get(loop) is line:
+                del self._lines[loop]
+
+        line = self._lines[loop] = Line(self._connect, self._timeout, ended)
+        return line
 
     def _name(self, key: bytes) -> bytes:
         return self._prefix + key.hex().encode()

@@ -47,5 +47,5 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of the connections of the running loop."""
+        """Let go of the connections of the running loop. Until somebody asks again there, `put` and `leave` fail."""
         ...

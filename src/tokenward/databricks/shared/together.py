@@ -9,19 +9,16 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TypeAlias
 
 from tokenward.databricks.access import MARGIN, AccessToken, Subject
 from tokenward.databricks.flights import Landed
 from tokenward.databricks.shared.entry import entry_of, read_entry
 from tokenward.databricks.shared.shared_tokens import SharedTokens, Turn, new_lease
 from tokenward.databricks.shared.store import StoreFailed
+from tokenward.databricks.sharing import Alone
 from tokenward.keys.loops import current_loop
-
-Alone: TypeAlias = Callable[[], Awaitable[Landed[AccessToken]]]
-"""The exchange itself."""
 
 FIRST_LOOK = 0.02
 """Seconds between two looks at a lease, at first; an exchange takes a tenth of a second."""
@@ -47,7 +44,7 @@ class Together:
         self._lease, self._patience = timeout * LEASE, timeout * PATIENCE
         self._clock = clock
 
-    async def get(self, key: bytes, subject: Subject, alone: Alone) -> Landed[AccessToken]:
+    async def get(self, key: bytes, subject: Subject, alone: Alone[AccessToken]) -> Landed[AccessToken]:
         """The token of this key, from another process or from `alone`. Raises what that raises, and nothing of the store's."""
         mine = new_lease()
         try:
@@ -73,7 +70,7 @@ class Together:
     def _read(self, subject: Subject, plain: bytes) -> AccessToken | None:
         return read_entry(plain, subject, self._clock())
 
-    async def _brought(self, key: bytes, mine: bytes, alone: Alone) -> Landed[AccessToken]:
+    async def _brought(self, key: bytes, mine: bytes, alone: Alone[AccessToken]) -> Landed[AccessToken]:
         """The store is told afterwards, detached: nobody waits for it who has the token already."""
         try:
             landed = await alone()

@@ -5,6 +5,7 @@ Recorded answers are in `shapes`. Databricks allows no clock skew, and refuses w
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -30,6 +31,9 @@ MANAGEMENT = "https://management.core.windows.net/"
 MANAGEMENT_TOKEN = "x-databricks-azure-sp-management-token"  # noqa: S105  # a name, not a secret
 RESOURCE_ID = "x-databricks-azure-workspace-resource-id"
 
+WARM_UP = 2.0
+"""Seconds; the issuer is in this process, and one that is made to fail is not waited for."""
+
 ExpiredStatus: TypeAlias = Literal[401, 400, 403]
 
 
@@ -51,6 +55,7 @@ class Gate:
     contributors: set[str] = field(default_factory=set)
     expired_status: ExpiredStatus = 401
     _verifiers: dict[str, Verifier] = field(default_factory=dict)
+    _making: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def caller(self, request: Request) -> Principal:
         """Who calls. Raises Refused with what Databricks would answer."""
@@ -104,15 +109,22 @@ class Gate:
         return oid == identity.claims.get("oid") and oid in self.contributors
 
     def _verified(self, name: str, policy: Policy, token: str) -> Identity:
-        issuer = self._issuer()
-        if name not in self._verifiers:
-            self._verifiers[name] = Verifier(policy, clock=self.clock, fetch=issuer.fetch, rhythm=EAGER, observer=None)
         try:
-            return self._verifiers[name].verify(token)
+            return self._verifier(name, policy).verify(token)
         except TokenRejected as rejection:
             raise Refused(self._answer(rejection)) from None
         except AuthenticationError:
             raise Refused(shapes.api_error(503, "TEMPORARILY_UNAVAILABLE", "The service is temporarily unavailable.")) from None
+
+    def _verifier(self, name: str, policy: Policy) -> Verifier:
+        """The first callers wait here for its keys: a verifier lets no more than a few of them wait, and refuses the others."""
+        issuer = self._issuer()
+        with self._making:
+            if name not in self._verifiers:
+                verifier = Verifier(policy, clock=self.clock, fetch=issuer.fetch, rhythm=EAGER, observer=None)
+                verifier.warm_up(WARM_UP)
+                self._verifiers[name] = verifier
+            return self._verifiers[name]
 
     def _answer(self, rejection: TokenRejected) -> Reply:
         if rejection.code == "audience_not_accepted":
