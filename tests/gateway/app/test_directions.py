@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tokenward.databricks.gateway.aiohttp_mover import AiohttpMover
-from tokenward.databricks.gateway.deadline import Awaited
 from tokenward.testing.workspace import Fault
 
 pytestmark = pytest.mark.servers
@@ -90,15 +89,12 @@ def test_a_gateway_that_stops_ends_streams_that_would_not_end(
     serve: Any, upstream: Any, http: Any, eventually: Any, events: Any
 ) -> None:
     upstream.script = _early_stream(http, threading.Event())
-    gateway = serve(drain=0.2)
+    gateway = serve()
     client = gateway.begin("GET", PATH)
     answer = http.Message.read(client)
     assert next(answer.parts(client)) == b": 0\n\n"
-
-    async def stop() -> None:
-        gateway.gateway._rounds.end_all(Awaited.STOP)
-
-    gateway.run(stop())
+    gateway.gateway.drain()
+    assert gateway.run(gateway.gateway.drained(0.1)) is False
     assert client.ended()
     eventually(lambda: gateway.gateway.in_flight == 0, "end of the request")
     assert events.codes == ["draining"]

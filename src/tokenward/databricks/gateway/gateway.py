@@ -128,9 +128,7 @@ class Gateway:
                 yield
             finally:
                 self.drain()
-                if not await self.drained(self._drain):
-                    self._rounds.end_all(Awaited.STOP)
-                    await self.drained(CUT_OFF)
+                await self.drained(self._drain)
                 await self._mover.close()
 
     def drain(self) -> None:
@@ -138,8 +136,12 @@ class Gateway:
         self._in_flight.draining = True
 
     async def drained(self, timeout: float) -> bool:
-        """Wait until nothing is under way any more, `timeout` seconds at most; whether that is so."""
-        return await self._in_flight.drained(timeout)
+        """Wait until nothing is under way, `timeout` seconds at most, and cut off what is left; whether nothing was."""
+        if await self._in_flight.drained(timeout):
+            return True
+        self._rounds.end_all(Awaited.STOP)
+        await self._in_flight.drained(CUT_OFF)
+        return False
 
     @property
     def in_flight(self) -> int:

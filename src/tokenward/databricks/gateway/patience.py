@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tokenward import validation
@@ -56,7 +57,7 @@ def usual(pattern: str) -> Patience:
     return LONG if any(_within(segments, place) for place in _LONG_BELOW) else Patience()
 
 
-def _within(segments: list[str], place: list[str]) -> bool:
+def _within(segments: Sequence[str], place: Sequence[str]) -> bool:
     """Whether a pattern is in a place, or would be if its stars stood for that."""
     if len(segments) < len(place):
         return False
