@@ -129,13 +129,13 @@ class _Sending:
     async def __aenter__(self) -> _Incoming:
         self._mover.enter()
         try:
-            self._response = await self._answered()
+            self._response = response = await self._answered()
         except self._client.errors as exc:
             raise self._client.failed(exc) from None
         finally:
             if self._response is None:
                 self._mover.leave()
-        return _Incoming(self._response, self._client)
+        return _Incoming(response, self._client)
 
     async def __aexit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
         if self._response is not None:
