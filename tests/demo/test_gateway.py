@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +14,6 @@ pytestmark = pytest.mark.servers
 
 Demo = Callable[..., "subprocess.CompletedProcess[str]"]
 Document = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def told(demo: Demo) -> subprocess.CompletedProcess[str]:
-    """A short run, for machines."""
-    return demo("--quick", "--json")
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +45,9 @@ def test_what_goes_through_arrives(passages: dict[str, Document], name: str, say
 
 def test_events_come_one_by_one(passages: dict[str, Document]) -> None:
     """Ten pauses of 20 ms lie between the first and the last, which a gateway that collects them would bring at one time."""
-    first, last = (float(word) for word in passages["Event stream"]["says"].split() if word.isdigit() and word != "11")
-    assert last - first >= 150
+    told = re.fullmatch(r"11 events, the first after (\d+) ms, the last after (\d+) ms", passages["Event stream"]["says"])
+    assert told
+    assert int(told[2]) - int(told[1]) >= 150
 
 
 def test_callers_cost_one_exchange_each_and_refused_requests_reach_nobody(told: subprocess.CompletedProcess[str]) -> None:
@@ -63,13 +58,3 @@ def test_callers_cost_one_exchange_each_and_refused_requests_reach_nobody(told: 
 
 def test_no_token_is_in_what_it_prints(told: subprocess.CompletedProcess[str]) -> None:
     assert "eyJ" not in told.stdout + told.stderr
-
-
-def test_a_gateway_of_other_rules_is_found_out(demo: Demo, tmp_path: Path) -> None:
-    """Python runs this file at its start: a gateway that lets every API pass."""
-    patch = "import tokenward.databricks.gateway.gateway as gateway\nreal = gateway.allowed\n"
-    patch += "gateway.allowed = lambda *names: real('all')\n"
-    (tmp_path / "sitecustomize.py").write_text(patch, encoding="utf-8")
-    done = demo("--quick", "--json", PYTHONPATH=str(tmp_path))
-    assert done.returncode == 1
-    assert "Path not allowed: status: expected 403, seen 404" in json.loads(done.stdout)["summary"]["differences"]

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import re
 import subprocess
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,12 +17,6 @@ Document = dict[str, Any]
 
 ONE_WAIT_MS = 1000
 """What the demo promises for the first token of a new key, and a generous bound: on an idle machine it takes 20."""
-
-
-@pytest.fixture(scope="module")
-def told(demo: Demo) -> subprocess.CompletedProcess[str]:
-    """One whole run, for machines."""
-    return demo("--json")
 
 
 @pytest.fixture(scope="module")
@@ -107,14 +97,29 @@ def test_the_summary_counts_what_the_chapters_hold(document: Document) -> None:
     assert (summary["unexpected"], summary["waits_by_known_callers"]) == (0, 0)
 
 
-def test_an_app_of_another_policy_is_found_out(demo: Demo, tmp_path: Path) -> None:
+OTHER_RULES = """\
+from tokenward.databricks import exchange
+exchange.ALGORITHMS = ("RS256", "ES256", "PS256")
+import tokenward.databricks.gateway.gateway as gateway
+real = gateway.allowed
+gateway.allowed = lambda *names: real("all")
+"""
+"""An exchange that sends tokens which Databricks never takes, and a gateway that lets every API pass."""
+
+
+def test_an_app_an_exchange_and_a_gateway_of_other_rules_are_found_out(demo: Demo, tmp_path: Path) -> None:
+    """All in one run, of which each has a part of its own. Python runs sitecustomize.py at its start."""
     own = (Path(__file__).parents[2] / "demo" / "app.py").read_text(encoding="utf-8")
     (tmp_path / "hospitable.py").write_text(own.replace("guests=False", "guests=True"), encoding="utf-8")
+    (tmp_path / "sitecustomize.py").write_text(OTHER_RULES, encoding="utf-8")
     done = demo("--quick", "--json", "--app", "hospitable:app", PYTHONPATH=str(tmp_path))
-    summary = json.loads(done.stdout)["summary"]
+    differences = json.loads(done.stdout)["summary"]["differences"]
     assert done.returncode == 1
-    assert {difference.split(":")[0] for difference in summary["differences"]} == {"Guest"}
-    assert "Guest: status: expected 403, seen 200" in summary["differences"]
+    assert "Guest: status: expected 403, seen 200" in differences
+    assert "Signed with PS256: asked: expected 0, seen 1" in differences
+    assert "Path not allowed: status: expected 403, seen 404" in differences
+    told = {difference.split(":")[0] for difference in differences}
+    assert told == {"Guest", "Signed with PS256", "Path not allowed", "gateway"}  # the last: somebody else got through it
 
 
 def test_an_app_that_does_not_start_ends_the_demo_with_what_it_said_and_what_to_do(demo: Demo) -> None:
@@ -124,45 +129,3 @@ def test_an_app_that_does_not_start_ends_the_demo_with_what_it_said_and_what_to_
     assert "no_such_module" in error
     assert "Next:" in error
     assert "Next:" in done.stderr
-
-
-def test_a_report_is_as_narrow_as_the_terminal_and_plain_when_it_is_none(demo: Demo, tmp_path: Path) -> None:
-    own = (Path(__file__).parents[2] / "demo" / "app.py").read_text(encoding="utf-8")
-    (tmp_path / "hospitable.py").write_text(own.replace("guests=False", "guests=True"), encoding="utf-8")
-    done = demo("--quick", "--app", "hospitable:app", PYTHONPATH=str(tmp_path), COLUMNS="60")
-    assert max(map(len, done.stdout.splitlines())) <= 60
-    assert "\x1b" not in done.stdout
-    assert re.search(r"^WRONG  Guest +200", done.stdout, re.MULTILINE)
-    assert "Next:" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("no_color", "coloured"), [pytest.param("", True, id="a terminal"), pytest.param("1", False, id="NO_COLOR is set")]
-)
-def test_colours_are_for_terminals_that_want_them(demo: Demo, no_color: str, coloured: bool) -> None:
-    text = _on_a_terminal(lambda terminal: demo("--quick", stdout=terminal, NO_COLOR=no_color, TERM="xterm"))
-    assert "Every verdict is the expected one." in text
-    assert ("\x1b[" in text) is coloured
-
-
-def _on_a_terminal(run: Callable[[int], object]) -> str:
-    """What a program writes to a terminal of its own. The other end must be read meanwhile, or the program would block."""
-    ours, theirs = pty.openpty()
-    parts: list[bytes] = []
-
-    def _read() -> None:
-        try:
-            while part := os.read(ours, 4096):
-                parts.append(part)
-        except OSError:  # how Linux says that the terminal was closed
-            return
-
-    reader = threading.Thread(target=_read)
-    reader.start()
-    try:
-        run(theirs)
-    finally:
-        os.close(theirs)
-        reader.join(10)
-        os.close(ours)
-    return b"".join(parts).decode()

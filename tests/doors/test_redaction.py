@@ -182,8 +182,10 @@ def test_a_text_of_any_length_costs_little_to_look_at() -> None:
 
 @pytest.mark.parametrize("unit", ["a.", "abcdefghijklmnopqrst.", "A" * 60 + ".", "eyJ."])
 def test_a_text_of_many_parts_costs_no_more_than_a_moment(unit: str) -> None:
-    """Ten such texts may be in one event. The time is this thread's own, and the bound is twenty times what was measured."""
-    texts = [unit * (16_000 // len(unit))] * 10
-    begin = time.thread_time()
-    shown(texts)
-    assert time.thread_time() - begin < 0.05
+    """Ten such texts may be in one event. The shortest of three CPU times counts; the bound is twenty times what was measured."""
+    texts, times = [unit * (16_000 // len(unit))] * 10, []
+    for _ in range(3):
+        begin = time.thread_time()
+        shown(texts)
+        times.append(time.thread_time() - begin)
+    assert min(times) < 0.05

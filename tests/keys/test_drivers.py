@@ -83,7 +83,7 @@ def test_a_request_waits_at_most_once_and_at_most_max_wait(world: World, make_so
     world.issuer.gate.clear()
     begin = time.monotonic()
     assert world.find(driver, source, "a") == Unavailable(1.0)
-    assert 0.04 <= time.monotonic() - begin < 2
+    assert 0.04 <= time.monotonic() - begin < 5
     assert source.status().waits == 1
 
 
@@ -161,7 +161,7 @@ def test_junk_holds_up_a_known_caller_in_a_pool_of_four_threads_for_a_moment_at_
         eventually(lambda: sum(not request.done() for request in junk) == MAX_PATIENT)
         issuer.gate.set()
     driver.close()
-    assert waited < source.rhythm.min_gap + SHORT_WAIT + 2, "seconds, where a request may wait 60"
+    assert waited < source.rhythm.min_gap + SHORT_WAIT + 5, "seconds, where a request may wait 60"
     assert {type(request.result(10)) for request in junk} == {Unknown, Unavailable}
 
 
@@ -188,7 +188,7 @@ def test_nobody_joins_a_fetch_that_hangs(world: World, source: KeySource, clock:
     begin = time.monotonic()
     assert world.find(driver, source, "y") == Unavailable(source.rhythm.lease - source.rhythm.max_wait)
     assert isinstance(world.find(driver, source, "a"), Use)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 5
     assert source.status().waits == 2
     world.issuer.gate.set()
     assert first.result(10) == Unknown()
@@ -347,7 +347,7 @@ def test_a_start_with_the_waiting_room_full_disturbs_nobody(
     world.issuer.gate.set()
     before = time.monotonic()
     assert all(waiter.result(10) for waiter in (*waiting, *starting))
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 10
 
 
 @pytest.mark.parametrize("hanging", [True, False], ids=["the issuer hangs", "the issuer refuses"])

@@ -244,7 +244,7 @@ SLOW = [
 def test_a_slow_answer_is_over_at_the_total_deadline(get: Get, serve: Callable[..., Server], handler: Handler) -> None:
     begin = time.monotonic()
     assert failure(get, serve(handler).url, timeout=DEADLINE).kind == "timeout"
-    assert DEADLINE * 0.9 <= time.monotonic() - begin < DEADLINE + 1.5
+    assert DEADLINE * 0.9 <= time.monotonic() - begin < DEADLINE + 5
 
 
 @pytest.mark.parametrize("handler", SLOW)
@@ -254,7 +254,7 @@ def test_a_slow_answer_over_tls_is_over_at_the_total_deadline(
     begin = time.monotonic()
     server = serve(handler, certificate.server)
     assert failure(get, server.url, timeout=DEADLINE, tls=certificate.trusting).kind == "timeout"
-    assert DEADLINE * 0.9 <= time.monotonic() - begin < DEADLINE + 1.5
+    assert DEADLINE * 0.9 <= time.monotonic() - begin < DEADLINE + 5
 
 
 def test_a_connection_that_comes_after_the_deadline_is_shut() -> None:
@@ -384,15 +384,13 @@ def test_a_refused_body_leaves_no_open_generator_to_the_garbage_collector(serve:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "bomb"),
-    [
-        pytest.param("gzip", gzip.compress(b"\0" * (64 * MIB), 9), id="gzip"),
-        pytest.param("deflate", zlib.compress(b"\0" * (64 * MIB), 9), id="deflate"),
-    ],
+    ("encoding", "compress"),
+    [pytest.param("gzip", gzip.compress, id="gzip"), pytest.param("deflate", zlib.compress, id="deflate")],
 )
 def test_a_bomb_takes_no_more_memory_than_three_times_the_limit(
-    get: Get, serve: Callable[..., Server], encoding: str, bomb: bytes
+    get: Get, serve: Callable[..., Server], encoding: str, compress: Callable[..., bytes]
 ) -> None:
+    bomb = compress(bytes(16 * MIB), 9)
     server = serve(lambda connection: connection.answer(bomb, f"Content-Encoding: {encoding}"))
     get_once = FetchRequest(serve(lambda connection: connection.answer()).url, 5.0)
     get(get_once)  # imports and caches do not count

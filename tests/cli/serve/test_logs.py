@@ -16,12 +16,15 @@ TOKEN = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIiwidHlwIjoiSldUIn0"
 
 
 @pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
+def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As a new process finds its loggers: a uvicorn without access log that ran in this one has cut its logger off."""
     root, access = logging.getLogger(), logging.getLogger("uvicorn.access")
+    for name, value in (("propagate", True), ("level", logging.NOTSET), ("handlers", []), ("disabled", False)):
+        monkeypatch.setattr(access, name, value)
     kept = (root.handlers[:], root.level, logging.getLogger("uvicorn").level)
     yield
     structlog.reset_defaults()
-    root.handlers[:], access.disabled = kept[0], False
+    root.handlers[:] = kept[0]
     root.setLevel(kept[1])
     logging.getLogger("uvicorn").setLevel(kept[2])
 

@@ -402,8 +402,14 @@ CANNOT_START = [
 ]
 
 
-@pytest.mark.parametrize(("wrong", "problem", "fix"), CANNOT_START)
-@pytest.mark.parametrize("mode", [[], ["--check"]], ids=["start", "check"])
+MODES = [("start", [], CANNOT_START[:2]), ("check", ["--check"], CANNOT_START)]
+"""Settings are made and judged in one place, so that some of them are enough to see that a start does it, too."""
+
+
+@pytest.mark.parametrize(
+    ("mode", "wrong", "problem", "fix"),
+    [pytest.param(mode, *case.values, id=f"{name}, {case.id}") for name, mode, cases in MODES for case in cases],
+)
 def test_what_cannot_start_ends_with_2_and_what_to_do(
     tokenward: Any, workspace: Any, entra: Any, port: int, mode: list[str], wrong: dict[str, str], problem: str, fix: str
 ) -> None:

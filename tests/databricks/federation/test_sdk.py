@@ -10,7 +10,14 @@ import pytest
 from tokenward.databricks.federation.policies import FederationPolicy, read_policies
 from tokenward.databricks.federation.policy_object import OIDC_FIELDS, OUTER_FIELDS
 
-oauth2: Any = pytest.importorskip("databricks.sdk.service.oauth2")
+oauth2: Any = None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported() -> None:
+    """Not while tests are collected: it takes more than a second, in each worker."""
+    global oauth2
+    oauth2 = pytest.importorskip("databricks.sdk.service.oauth2")
 
 
 def _account_policy() -> Any:

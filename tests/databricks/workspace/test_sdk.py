@@ -21,11 +21,20 @@ from tokenward.testing.workspace import (
     WorkspaceServer,
 )
 
-sdk: Any = pytest.importorskip("databricks.sdk")
-oidc: Any = pytest.importorskip("databricks.sdk.oidc")
-serving: Any = pytest.importorskip("databricks.sdk.service.serving")
+sdk: Any = None
+oidc: Any = None
+serving: Any = None
 
 Client = Callable[..., Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported() -> None:
+    """Not while tests are collected: it takes more than a second, in each worker."""
+    global sdk, oidc, serving
+    sdk = pytest.importorskip("databricks.sdk")
+    oidc = pytest.importorskip("databricks.sdk.oidc")
+    serving = pytest.importorskip("databricks.sdk.service.serving")
 
 
 @pytest.fixture(params=["http", "https"])

@@ -162,7 +162,7 @@ def _filled(folder: Path, port: int, workspace: str, tokenward: Sequence[int], g
     for name, value in (values | given).items():
         assert f"__{name}__" in text, f"nothing in the config says {name}"
         text = text.replace(f"__{name}__", value)
-    assert "__" not in text, "a placeholder has no value"
+    assert not re.search(r"__[A-Z_]+__", text), "a placeholder has no value"
     return text
 
 

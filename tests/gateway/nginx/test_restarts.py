@@ -91,10 +91,10 @@ def test_restarting_one_process_after_the_other_disturbs_nobody(front: Any, even
     load = Load(front, "rolling")
     with load.running():
         for number, how in ((0, signal.SIGTERM), (1, signal.SIGKILL), (0, signal.SIGKILL), (1, signal.SIGTERM)):
-            enough = load.count(200) + 40
+            enough = load.count(200) + 20
             eventually(lambda: load.count(200) >= enough, "progress")  # noqa: B023  # called before the next turn
             front.tokenward.end(number, how)
-            enough = load.count(200) + 40
+            enough = load.count(200) + 20
             eventually(lambda: load.count(200) >= enough, "progress without it")  # noqa: B023
             front.tokenward.start(number)
     assert load.broken == []
@@ -107,15 +107,15 @@ def test_while_tokenward_is_gone_everybody_is_answered_503(front: Any, eventuall
     mark = f"gone-{how}"
     load = Load(front, mark)
     with load.running():
-        eventually(lambda: load.count(200) >= 40, "progress")
+        eventually(lambda: load.count(200) >= 20, "progress")
         for number in range(2):
             front.tokenward.end(number, how)
         arrived, refused = len(front.upstream.arrived(f"/{mark}-")), load.count(503)
-        eventually(lambda: load.count(503) >= refused + 40, "503")
+        eventually(lambda: load.count(503) >= refused + 20, "503")
         assert len(front.upstream.arrived(f"/{mark}-")) <= arrived + CALLERS  # those whose verdict had come before
         for number in range(2):
             front.tokenward.start(number)
-        enough = load.count(200) + 40
+        enough = load.count(200) + 20
         eventually(lambda: load.count(200) >= enough, "recovery")
     assert load.broken == []
     assert {status for is_good, status in load.seen if is_good} == {200, 503}
@@ -141,11 +141,11 @@ def test_keys_that_rotate_disturb_nobody(front: Any, eventually: Any) -> None:
     load = Load(front, "rotating")
     with load.running():
         for _ in range(3):
-            enough = load.count(200) + 60
+            enough = load.count(200) + 30
             eventually(lambda: load.count(200) >= enough, "progress")  # noqa: B023  # called before the next turn
             front.issuer.control("rotate")
             load.good.append(front.issuer.token(claims={"oid": f"caller-{len(load.good)}"}))
-        enough = load.count(200) + 60
+        enough = load.count(200) + 30
         eventually(lambda: load.count(200) >= enough, "progress")
     assert load.broken == []
     assert {status for is_good, status in load.seen if is_good} == {200}
