@@ -28,6 +28,7 @@ COVERING = ("tests/walk/", "tests/keys/")
 """The folders whose tests count for coverage: those of the two rooms that are measured."""
 
 
+@pytest.hookimpl(trylast=True)  # after hypothesis' own, which marks the property tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave most tests unmeasured, and have property tests try their share of examples."""
     for item in items:

@@ -438,7 +438,7 @@ def test_a_missing_package_ends_with_2_and_how_to_install_it(
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, timeout=TIMEOUT, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"The package {package} is not installed." in done.stderr
-    assert "pip install 'tokenward[gateway]'" in done.stderr
+    assert "pip install 'uvicorn[standard]' 'aiohttp>=3.14'" in done.stderr
 
 
 def test_json_lines_can_be_had_as_lines_for_people(serve: Any, config: Path, url: str) -> None:

@@ -10,6 +10,8 @@ from tokenward.cli.outcome import CommandFailed, Exit
 
 EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType({"gateway": ("uvicorn", "httptools", "aiohttp"), "redis": ("redis",)})
 """Each extra's packages, as they are imported."""
+INSTALLED: Mapping[str, str] = MappingProxyType({"gateway": "'uvicorn[standard]' 'aiohttp>=3.14'", "redis": "'redis>=5'"})
+"""The same, as pip knows them."""
 
 
 def require(extra: str) -> None:
@@ -17,7 +19,7 @@ def require(extra: str) -> None:
     for package in EXTRAS[extra]:
         if not _is_there(package):
             problem = f"The package {package} is not installed."
-            raise CommandFailed(Exit.USAGE, problem, f"Install it with: pip install 'tokenward[{extra}]'")
+            raise CommandFailed(Exit.USAGE, problem, f"Install what the extra {extra} holds: pip install {INSTALLED[extra]}")
 
 
 def _is_there(package: str) -> bool:

@@ -214,7 +214,7 @@ class _Client:
             import multidict
             import yarl
         except ImportError:
-            fix = "Install it: pip install 'tokenward[gateway]'; or pass a mover of your own."
+            fix = "Install it: pip install 'aiohttp>=3.14' (or tokenward's extra `gateway`); or pass a mover of your own."
             raise PolicyError("mover", "the gateway moves bytes with aiohttp, which is not installed", fix) from None
         self._aiohttp: Any = aiohttp
         self.url = yarl.URL

@@ -31,7 +31,7 @@ from tokenward.databricks.gateway.relay import CLIENT_IDLE, Broken, ClientLeft, 
 from tokenward.databricks.gateway.rules import Rule, allowed
 from tokenward.databricks.hosts import workspace_origin
 from tokenward.diagnostics import Diagnostics
-from tokenward.errors import AuthenticationError
+from tokenward.errors import AuthenticationError, PolicyError
 from tokenward.middleware.asgi import authorization_values, send_answer, takes_http_answer
 from tokenward.middleware.door import verifier_for
 from tokenward.policy import Policy
@@ -100,7 +100,7 @@ class Gateway:
         self._metadata = None if public_url is None else ResourceMetadata(public_url, authorization_servers, self.verifier.policy)
         self._in_flight = InFlight(max_concurrent)
         self._rounds = Rounds()
-        self._client_idle = validation.seconds("client_idle", client_idle, most=MAX_WARM_UP)
+        self._client_idle = _some_seconds("client_idle", client_idle)
         self._mover = AiohttpMover(origin) if mover is None else mover
         self._refusing = Refusing(realm, diagnostics)
         self._warm_up = validation.seconds("warm_up", warm_up, most=MAX_WARM_UP)
@@ -218,6 +218,13 @@ class Gateway:
             await send({"type": "lifespan.startup.complete"})
             await receive()  # lifespan.shutdown
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _some_seconds(field: str, value: float) -> float:
+    seconds = validation.seconds(field, value, most=MAX_WARM_UP)
+    if not seconds:
+        raise PolicyError(field, "no client is done in 0 seconds", "Give seconds, such as 60; there is no way to have no limit.")
+    return seconds
 
 
 def _raw_path(scope: Scope) -> bytes:

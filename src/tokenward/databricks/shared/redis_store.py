@@ -164,7 +164,8 @@ def _connector(address: RedisAddress) -> Callable[[], Connection]:
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
     except ImportError:
-        raise PolicyError("shared", "redis-py is not installed", "Run: pip install 'tokenward[redis]'.") from None
+        fix = "Install it: pip install 'redis>=5' (or tokenward's extra `redis`)."
+        raise PolicyError("shared", "redis-py is not installed", fix) from None
     kinds: Mapping[str, Any] = {
         "redis": redis.Connection,
         "rediss": redis.SSLConnection,
