@@ -106,7 +106,7 @@ def test_without_redis_py_the_error_says_what_to_install(monkeypatch: pytest.Mon
     import sys
 
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(PolicyError, match=r"pip install 'tokenward\[redis\]'") as refusal:
+    with pytest.raises(PolicyError, match=r"pip install 'redis>=5'") as refusal:
         RedisTokens("redis://h", KEY)
     assert refusal.value.field == "shared"
 
