@@ -9,8 +9,8 @@ from benchmarks.gateway.environment import JWKS_URI, UPSTREAM, WORKSPACE
 from benchmarks.tokens import CLIENT, V2_ISSUER
 from tokenward import Issuer, Policy
 from tokenward.databricks import Exchange
+from tokenward.databricks.admission.credentials import PassThrough
 from tokenward.databricks.forward_auth.forward_auth import ForwardAuth
-from tokenward.databricks.gateway.credentials import PassThrough
 from tokenward.databricks.gateway.gateway import Gateway
 
 VERDICT_AGE = 300

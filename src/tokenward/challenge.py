@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tokenward.errors import AuthenticationError, ClaimsChallenge, PolicyError, ServiceUnavailable
@@ -48,13 +49,28 @@ def require_realm(realm: str | None) -> str | None:
 
 def answer(error: AuthenticationError, realm: str | None = None, *, resource_metadata: str | None = None) -> Answer:
     """The answer to a request that was refused; `resource_metadata` is the address of RFC 9728 section 5.1."""
-    body = json.dumps({"error": error.error or error.code, "error_description": error.public_description}).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
     if isinstance(error, ServiceUnavailable):
-        headers.append(("Retry-After", str(_retry_after(error))))
+        header = ("Retry-After", retry_after(error.retry_after))
     else:
-        headers.append(("WWW-Authenticate", challenge(error, realm, resource_metadata=resource_metadata)))
-    return Answer(error.status, tuple(headers), body)
+        header = ("WWW-Authenticate", challenge(error, realm, resource_metadata=resource_metadata))
+    return refusal_answer(error.status, error.error or error.code, error.public_description, header)
+
+
+def refusal_answer(status: int, error: str, description: str, *more: tuple[str, str]) -> Answer:
+    """An answer that refuses, as RFC 6749 section 5.2 words it in JSON; `more` are headers of its own."""
+    return json_answer(status, {"error": error, "error_description": description}, *more)
+
+
+def json_answer(status: int, document: Mapping[str, object], *more: tuple[str, str], cache: str = "no-store") -> Answer:
+    """An answer in JSON; `cache` is its Cache-Control."""
+    body = json.dumps(document).encode()
+    headers = (("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", cache))
+    return Answer(status, (*headers, *more), body)
+
+
+def retry_after(seconds: float | None) -> str:
+    """Whole seconds for a Retry-After, from 1 to MAX_RETRY_AFTER."""
+    return str(min(max(math.ceil(seconds or 1.0), 1), MAX_RETRY_AFTER))
 
 
 def close_code(error: AuthenticationError) -> int:
@@ -75,7 +91,3 @@ def challenge(error: AuthenticationError, realm: str | None = None, *, resource_
         parameters["resource_metadata"] = resource_metadata
     listed = ", ".join(f'{name}="{_UNQUOTABLE.sub("", value)}"' for name, value in parameters.items())
     return f"Bearer {listed}" if listed else "Bearer"
-
-
-def _retry_after(error: AuthenticationError) -> int:
-    return min(max(math.ceil(error.retry_after or 1.0), 1), MAX_RETRY_AFTER)

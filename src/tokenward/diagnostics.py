@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from tokenward import validation
-from tokenward.errors import AuthenticationError, MissingToken, PolicyError, ServiceUnavailable
+from tokenward.errors import AuthenticationError, MissingToken, ServiceUnavailable
 from tokenward.forks import on_fork
 from tokenward.logger import Logger, logger_or_ours
 from tokenward.redaction import MAX_ITEMS, MAX_TEXT, shown
@@ -121,10 +121,8 @@ class Diagnostics:
 
 
 def _interval(value: object) -> float:
-    seconds = validation.seconds("interval", value, most=86400)
-    if not seconds:
-        raise PolicyError("interval", "in 0 seconds nothing can be summed up", "Give more, or first=None to log every rejection.")
-    return seconds
+    problem, fix = "in 0 seconds nothing can be summed up", "Give more, or first=None to log every rejection."
+    return validation.some_seconds("interval", value, most=86400, problem=problem, fix=fix)
 
 
 def event_fields(error: AuthenticationError) -> dict[str, object]:

@@ -157,6 +157,14 @@ def seconds(field: str, value: object, *, most: float) -> float:
     return number
 
 
+def some_seconds(field: str, value: object, *, most: float, problem: str, fix: str) -> float:
+    """A finite number of seconds above 0, up to `most`; `problem` and `fix` are what is said of 0."""
+    number = seconds(field, value, most=most)
+    if not number:
+        raise PolicyError(field, problem, fix)
+    return number
+
+
 def whole(field: str, value: object, *, least: int, most: int) -> int:
     """A whole number in a range."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:

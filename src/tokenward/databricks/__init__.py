@@ -2,14 +2,14 @@
 gateway passes on what the caller may call."""
 
 from tokenward.databricks.access import AccessToken, Subject
+from tokenward.databricks.admission.credentials import Fixed, PassThrough
+from tokenward.databricks.admission.rules import Patience, Rule
 from tokenward.databricks.exchange import Exchange
 from tokenward.databricks.federation.federation_policy import FederationPolicy
 from tokenward.databricks.federation.policies import policy_of, read_policies
-from tokenward.databricks.federation.would_accept import Finding, Verdict, would_accept
+from tokenward.databricks.federation.would_accept import Verdict, would_accept
 from tokenward.databricks.forward_auth.forward_auth import ForwardAuth
-from tokenward.databricks.gateway.credentials import Fixed, PassThrough
 from tokenward.databricks.gateway.gateway import Gateway
-from tokenward.databricks.gateway.rules import Patience, Rule
 from tokenward.databricks.issued import issued_tokens
 from tokenward.databricks.on_behalf_of.client_auth import ClientCertificate, ClientSecret, FederatedCredential
 from tokenward.databricks.on_behalf_of.on_behalf_of import OnBehalfOf
@@ -18,6 +18,7 @@ from tokenward.databricks.shared.sealing import SealingKeys
 from tokenward.databricks.tokens import AsyncTokenSource, TokenSource
 from tokenward.databricks.workspace.scim_me import User
 from tokenward.databricks.workspace.workspace import AsyncWorkspace, Workspace
+from tokenward.finding import Finding
 
 __all__ = [
     "AccessToken",

@@ -16,7 +16,7 @@ from tokenward.databricks.flights import Failed, Landed, Outcome
 from tokenward.databricks.grant import Grant, Steps
 from tokenward.databricks.shared.shared_tokens import SharedTokens
 from tokenward.databricks.shared.together import Together
-from tokenward.databricks.sharing import Clock, Counts, LoopSharing, Question, ThreadSharing
+from tokenward.databricks.single_flight import Clock, Counts, LoopSharing, Question, ThreadSharing
 from tokenward.errors import AuthenticationError, PolicyError, TokenExpired
 from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
 from tokenward.keys.port import AsyncFetch, Fetch
@@ -220,7 +220,5 @@ def _shared(value: object) -> SharedTokens:
 
 
 def _timeout(value: object) -> float:
-    seconds = validation.seconds("timeout", value, most=MAX_TIMEOUT)
-    if not seconds:
-        raise PolicyError("timeout", "no exchange is over in 0 seconds", "Give more than 0 seconds, or leave it out.")
-    return seconds
+    problem, fix = "no exchange is over in 0 seconds", "Give more than 0 seconds, or leave it out."
+    return validation.some_seconds("timeout", value, most=MAX_TIMEOUT, problem=problem, fix=fix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from tokenward import validation
@@ -89,14 +90,10 @@ class BearerMiddleware:
     async def _refuse(self, error: AuthenticationError, scope: Scope, receive: Receive, send: Send) -> None:
         method: str = scope.get("method", "WEBSOCKET")
         answer = self._door.refuse(error, method=method, path=scope["path"])
-        prefix = "http"
         if scope["type"] == "websocket":
-            await receive()  # websocket.connect
-            prefix = "websocket.http"
-        if not takes_http_answer(scope):
-            await send({"type": "websocket.close", "code": close_code(error), "reason": error.public_description})
-            return
-        await send_answer(answer, method, send, prefix)
+            await deny_websocket(answer, close_code(error), error.public_description, scope, receive, send)
+        else:
+            await send_answer(answer, method, send)
 
 
 class _Answering:
@@ -111,6 +108,24 @@ class _Answering:
     def __call__(self, message: Message) -> Awaitable[None]:
         self.has_begun = True
         return self._send(message)
+
+
+async def live(running: AbstractAsyncContextManager[object], receive: Receive, send: Send) -> None:
+    """The lifespan of an app of ours: `running` is entered at its start, and left at its end."""
+    await receive()  # lifespan.startup
+    async with running:
+        await send({"type": "lifespan.startup.complete"})
+        await receive()  # lifespan.shutdown
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def deny_websocket(answer: Answer, code: int, reason: str, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a websocket: by the answer where the server has the denial response extension, else by closing it."""
+    await receive()  # websocket.connect
+    if takes_http_answer(scope):
+        await send_answer(answer, "GET", send, "websocket.http")
+    else:
+        await send({"type": "websocket.close", "code": code, "reason": reason})
 
 
 async def send_answer(answer: Answer, method: str, send: Send, prefix: str = "http") -> None:

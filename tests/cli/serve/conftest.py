@@ -143,6 +143,19 @@ def serve(environment: dict[str, str]) -> Serve:
 
 
 @pytest.fixture
+def tokenward(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`tokenward(*arguments, NAME=value)` runs a command that ends by itself."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tokenward.cli", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment | variables, timeout=DEADLINE, check=False)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
 def port() -> int:
     return free_port()
 

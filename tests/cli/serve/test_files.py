@@ -1,4 +1,4 @@
-"""The files in deploy/ say what is true: every setting, its default, and nothing else. They are not part of a wheel."""
+"""The files in deploy/ say what is true: every setting, its default, and nothing else. Of them a wheel has gateway.toml only."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tokenward.databricks.shared import redis_store
 from tokenward.verifier import WARM_UP_TIMEOUT
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
+CONFIGURATION = Path(defaults.__file__).with_name("gateway.toml")
 
 pytestmark = pytest.mark.skipif(not DEPLOY.is_dir(), reason="deploy/ is not beside these tests")
 
@@ -31,13 +32,18 @@ def _written() -> dict[str, list[tuple[str, str]]]:
     """Every setting of the file, commented out or not, by section."""
     found: dict[str, list[tuple[str, str]]] = {}
     section = ""
-    for line in (DEPLOY / "gateway.toml").read_text("utf-8").splitlines():
+    for line in CONFIGURATION.read_text("utf-8").splitlines():
         if match := _SECTION.match(line):
             section = match.group(1)
             found[section] = []
         elif match := _SETTING.match(line):
             found[section].append((match.group(1), match.group(2)))
     return found
+
+
+def test_there_is_one_configuration_and_deploy_leads_to_it() -> None:
+    assert (DEPLOY / "gateway.toml").is_symlink()
+    assert (DEPLOY / "gateway.toml").read_text("utf-8") == CONFIGURATION.read_text("utf-8")
 
 
 def test_the_configuration_names_every_setting_and_no_other() -> None:
@@ -47,7 +53,7 @@ def test_the_configuration_names_every_setting_and_no_other() -> None:
 
 
 def test_the_configuration_is_accepted_as_it_is() -> None:
-    settings = read_settings(str(DEPLOY / "gateway.toml"), {})
+    settings = read_settings(str(CONFIGURATION), {})
     made("gateway", settings)
     made("forward-auth", settings)
 

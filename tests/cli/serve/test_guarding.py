@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from tokenward.cli.outcome import CommandFailed
 from tokenward.cli.serve.app import made
+from tokenward.cli.serve.cautions import cautions
 from tokenward.cli.serve.credentials import credentials_from
 from tokenward.cli.serve.reading import read_settings
 from tokenward.cli.serve.runner import _announce
@@ -154,9 +155,15 @@ def test_verdicts_with_one_token_for_all_are_for_this_machine_only(tmp_path: Pat
 
 
 def _announced(folder: Path, command: str, text: str) -> list[str]:
-    server = server_from(settings(folder, "", "", f"[server]\n{text}")["server"])
+    return _warned(command, settings(folder, DATABRICKS, 'kind = "pass_through"\n', f"[server]\n{text}"))
+
+
+def _warned(command: str, given: Settings) -> list[str]:
+    """The events of a start."""
+    server = server_from(given["server"])
     with capture_logs() as events:
-        _announce(command, server, {})
+        _announce(command, server, {}, cautions(command, given, server))
+    assert all(event["hint"] for event in events[1:])
     return [event["event"] for event in events]
 
 
@@ -167,6 +174,31 @@ def test_verdicts_for_a_network_are_warned_of_with_tls_too(pems: Path, host: str
     assert _announced(pems, "forward-auth", listening + TLS) == ["starting", "verdicts_exposed"]
     assert _announced(pems, "gateway", listening + TLS) == ["starting"]
     assert _announced(pems, "forward-auth", "") == ["starting"]
+
+
+# -- what could be meant, and probably is not --------------------------------------------------------------------------
+
+ALL = f'[gateway]\nupstream = "{UPSTREAM}"\nallow = ["me", "all"]\n'
+OBO = f'kind = "on_behalf_of"\nclient_id = "{CLIENT}"\nsecret_env = "A_SECRET"\n'
+CAUTIONS = [
+    pytest.param(DATABRICKS, 'kind = "pass_through"\n', ALL, ["everything_allowed"], id="every API of the workspace"),
+    pytest.param(DATABRICKS, 'kind = "exchange"\n', GATEWAY, ["exchange_not_needed"], id="exchange of Databricks' own tokens"),
+    pytest.param(DATABRICKS, OBO, GATEWAY, ["on_behalf_of_not_possible"], id="on behalf of those who call another"),
+    pytest.param(FEDERATION, 'kind = "exchange"\n', GATEWAY, [], id="exchange of federated tokens"),
+    pytest.param(OIDC, 'kind = "exchange"\n', GATEWAY, [], id="exchange of an issuer's tokens"),
+    pytest.param(API, OBO, GATEWAY, [], id="on behalf of an API's callers"),
+    pytest.param(DATABRICKS, 'kind = "pass_through"\n', GATEWAY, [], id="Databricks' own tokens"),
+]
+
+
+@COMMANDS
+@pytest.mark.parametrize(("policy", "credentials", "gateway", "warned"), CAUTIONS)
+def test_what_is_probably_not_meant_starts_with_a_warning(
+    tmp_path: Path, command: str, policy: str, credentials: str, gateway: str, warned: list[str]
+) -> None:
+    given = settings(tmp_path, policy, credentials, gateway=gateway)
+    assert made(command, given)
+    assert _warned(command, given) == ["starting", *warned]
 
 
 # -- a secret in the place of its name ---------------------------------------------------------------------------------

@@ -15,14 +15,14 @@ from tokenward.cli.serve.app import gateway_from
 from tokenward.cli.serve.credentials import credentials_from
 from tokenward.cli.serve.policies import policy_from
 from tokenward.cli.serve.reading import read_settings
+from tokenward.cli.serve.redis import shared_from
 from tokenward.cli.serve.rules import allow_from
 from tokenward.cli.serve.server import listening, server_from
 from tokenward.cli.serve.settings import Settings
-from tokenward.cli.serve.sharing import shared_from
 from tokenward.databricks import AsyncTokenSource, Exchange, OnBehalfOf
+from tokenward.databricks.admission.credentials import Fixed, PassThrough
+from tokenward.databricks.admission.rules import Patience, Rule
 from tokenward.databricks.gateway.aiohttp_mover import CONNECTIONS
-from tokenward.databricks.gateway.credentials import Fixed, PassThrough
-from tokenward.databricks.gateway.rules import Patience, Rule
 from tokenward.testing.loopback import free_port
 
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
@@ -209,7 +209,12 @@ CREDENTIALS_ERRORS = [
     pytest.param('[credentials]\nkind = "exchange"', "[gateway] upstream is not set", "TOKENWARD_GATEWAY_UPSTREAM", id="no host"),
     pytest.param('[credentials]\nkind = "pass_through"\nscope = "a"', "not of the kind", "has no settings", id="of another kind"),
     pytest.param('[credentials]\nkind = "fixed"', "token_env is not set", "TOKENWARD_CREDENTIALS_TOKEN_ENV", id="no token"),
-    pytest.param('[credentials]\nkind = "fixed"\ntoken_env = "NOT_SET"', "NOT_SET is not set", "where this process", id="unset"),
+    pytest.param(
+        '[credentials]\nkind = "fixed"\ntoken_env = "NOT_SET"',
+        "NOT_SET is not set",
+        "Set NOT_SET to a Databricks token",
+        id="unset",
+    ),
     pytest.param('[credentials]\nkind = "fixed"\ntoken_env = "SPACED"', "token_env (from", "token alone", id="no token at all"),
     pytest.param(OBO, "secret_env is not set", "TOKENWARD_CREDENTIALS_SECRET_ENV", id="no way to prove itself"),
     pytest.param(OBO + 'secret_env = "A"\ntoken_file = "b"', "secret_env is set as well", "Keep one", id="two ways"),
@@ -253,6 +258,14 @@ def test_redis_has_nothing_to_share_where_nothing_is_exchanged(tmp_path: Path, m
     settings = read(tmp_path, '[credentials]\nkind = "pass_through"\n[redis]\nurl = "redis://127.0.0.1:1"\nkey_env = "K"')
     error = failure(credentials_from, settings, shared_from(settings["redis"]))
     assert "nothing to share" in error.problem
+
+
+def test_a_key_for_redis_that_is_not_there_is_told_with_how_to_make_one(tmp_path: Path) -> None:
+    error = failure(shared_from, read(tmp_path, '[redis]\nurl = "redis://a"\nkey_env = "NO_SUCH_KEY"')["redis"])
+    assert "[redis] key_env (from" in error.problem
+    assert "the environment variable NO_SUCH_KEY is not set, or empty" in error.problem
+    assert error.fix.startswith("Set NO_SUCH_KEY to the key that encrypts the tokens (32 random bytes in base64")
+    assert "openssl rand -base64 32" in error.fix
 
 
 REDIS_ERRORS = [

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -29,19 +28,6 @@ ME = "/api/2.0/preview/scim/v2/Me"
 CLUSTERS = "/api/2.0/clusters/list"
 SERVING = "/serving-endpoints/echo/invocations"
 TIMEOUT = 60.0
-
-
-@pytest.fixture
-def tokenward(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`tokenward(*arguments, NAME=value)` runs a command that ends by itself."""
-
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "tokenward.cli", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment | variables, timeout=TIMEOUT, check=False)
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
-
-    return run
 
 
 def federated(workspace: WorkspaceServer) -> str:

@@ -24,9 +24,9 @@ import uvicorn
 
 from tokenward import AsyncVerifier, Issuer, Policy, entra
 from tokenward.databricks import Exchange
-from tokenward.databricks.gateway.credentials import PassThrough
+from tokenward.databricks.admission.credentials import PassThrough
+from tokenward.databricks.admission.rule import Patience, Rule
 from tokenward.databricks.gateway.gateway import Gateway
-from tokenward.databricks.gateway.rule import Patience, Rule
 from tokenward.databricks.tokens import AsyncTokenSource
 from tokenward.diagnostics import Diagnostics
 from tokenward.testing import HandClock, LocalIssuer, SigningKey

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tokenward.databricks import Exchange
-from tokenward.databricks.gateway.credentials import Fixed
+from tokenward.databricks.admission.credentials import Fixed
 from tokenward.databricks.tokens import AsyncTokenSource
 from tokenward.testing.loopback import free_port
 from tokenward.testing.workspace import Fault

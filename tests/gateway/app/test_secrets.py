@@ -9,10 +9,10 @@ import pytest
 import structlog
 
 from tokenward.databricks.access import AccessToken
-from tokenward.databricks.gateway.admission import Admitted
-from tokenward.databricks.gateway.credentials import Fixed
+from tokenward.databricks.admission.admission import Admitted
+from tokenward.databricks.admission.credentials import Fixed
+from tokenward.databricks.admission.rule import Rule
 from tokenward.databricks.gateway.port import Outgoing
-from tokenward.databricks.gateway.rule import Rule
 from tokenward.diagnostics import Diagnostics
 from tokenward.identity import Identity
 from tokenward.testing.loopback import free_port

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tokenward.databricks.gateway.field_names import IDENTITY_FIELDS, NOT_RETURNED
+from tokenward.databricks.admission.field_names import IDENTITY_FIELDS, NOT_RETURNED
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 HOST = "adb-1234567890123456.7.azuredatabricks.net"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tokenward.databricks.admission.refusals import RequestMalformed
 from tokenward.databricks.forward_auth.dialects import DIALECTS, Asked, asked, status_for
-from tokenward.databricks.gateway.refusals import RequestMalformed
 
 PREFIX = b"/verdict"
 METHOD = {"nginx": b"x-original-method", "traefik": b"x-forwarded-method", "caddy": b"x-forwarded-method"}

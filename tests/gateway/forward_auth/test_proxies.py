@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tokenward.databricks.gateway.field_names import IDENTITY_FIELDS, IDENTITY_PREFIXES, NOT_RETURNED
+from tokenward.databricks.admission.field_names import IDENTITY_FIELDS, IDENTITY_PREFIXES, NOT_RETURNED
 from tokenward.testing import IssuerServer, LocalIssuer
 from tokenward.testing.loopback import QuietServer, free_port
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tokenward import AsyncVerifier, PolicyError, entra
+from tokenward.databricks.admission.credentials import Fixed, PassThrough
 from tokenward.databricks.forward_auth.forward_auth import ForwardAuth
-from tokenward.databricks.gateway.credentials import Fixed, PassThrough
 from tokenward.testing import HandClock, LocalIssuer
 
 Make = Callable[..., Any]

@@ -4,8 +4,8 @@ import os
 from dataclasses import replace
 
 from tokenward import entra
+from tokenward.databricks.admission.credentials import Fixed
 from tokenward.databricks.forward_auth.forward_auth import ForwardAuth
-from tokenward.databricks.gateway.credentials import Fixed
 
 policy = entra.api(
     client_id=os.environ["CLIENT_ID"],

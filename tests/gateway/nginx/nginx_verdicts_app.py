@@ -12,8 +12,8 @@ from typing import Any
 
 from tokenward import AsyncVerifier, Policy, entra
 from tokenward.databricks import Exchange, policy_of, read_policies
+from tokenward.databricks.admission.credentials import PassThrough
 from tokenward.databricks.forward_auth.forward_auth import ForwardAuth
-from tokenward.databricks.gateway.credentials import PassThrough
 from tokenward.keys.rhythm import Rhythm
 
 QUICK = Rhythm(miss_cooldown=0.05, miss_cooldown_max=1.0, min_gap=0.05)

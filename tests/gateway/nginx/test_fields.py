@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tokenward.databricks.gateway.field_names import NOT_RETURNED, OF_REQUEST, Fate
+from tokenward.databricks.admission.field_names import NOT_RETURNED, OF_REQUEST, Fate
 
 pytestmark = pytest.mark.servers
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tokenward.databricks.gateway.refusals import (
+from tokenward.databricks.admission.refusals import (
     FieldsTooLarge,
     GatewayRefusal,
     MethodNotAllowed,

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenward.databricks.gateway.path import checked_target
-from tokenward.databricks.gateway.refusals import GatewayRefusal, PathNotAllowed
-from tokenward.databricks.gateway.rules import METHODS, Rule, allowed
+from tokenward.databricks.admission.path import checked_target
+from tokenward.databricks.admission.refusals import GatewayRefusal, PathNotAllowed
+from tokenward.databricks.admission.rules import METHODS, Rule, allowed
 
 READ_UP_TO = "0.156."
 """The version of databricks-sdk whose paths were read when EXPECTED was written; later ones may have more of them."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenward.databricks.gateway.field_names import HOP_BY_HOP, IDENTITY_FIELDS, IDENTITY_PREFIXES
+from tokenward.databricks.admission.field_names import HOP_BY_HOP, IDENTITY_FIELDS, IDENTITY_PREFIXES
 from tokenward.databricks.gateway.fields import forwarded
 
 Fields = list[tuple[bytes, bytes]]

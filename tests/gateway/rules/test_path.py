@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tokenward.databricks.gateway.path import MAX_PATH_BYTES, MAX_QUERY_BYTES, Target, checked_target
-from tokenward.databricks.gateway.refusals import PathMalformed
+from tokenward.databricks.admission.path import MAX_PATH_BYTES, MAX_QUERY_BYTES, Target, checked_target
+from tokenward.databricks.admission.refusals import PathMalformed
 
 
 @pytest.mark.parametrize(

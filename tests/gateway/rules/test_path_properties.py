@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenward.databricks.gateway.path import Target, checked_target
-from tokenward.databricks.gateway.refusals import PathMalformed, PathNotAllowed
-from tokenward.databricks.gateway.rules import METHODS, Rule, Rules
+from tokenward.databricks.admission.path import Target, checked_target
+from tokenward.databricks.admission.refusals import PathMalformed, PathNotAllowed
+from tokenward.databricks.admission.rules import METHODS, Rule, Rules
 
 PARTS = [
     *(b"/", b"//", b".", b"..", b"%2e", b"%2E", b"%2f", b"%5c", b"\\", b";", b"%3b", b"#", b"?", b" ", b"%20", b"\x00", b"%00"),

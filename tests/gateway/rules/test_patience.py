@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tokenward.databricks.gateway.presets import PRESETS
-from tokenward.databricks.gateway.rules import METHODS, Patience, Rule, allowed
+from tokenward.databricks.admission.presets import PRESETS
+from tokenward.databricks.admission.rules import METHODS, Patience, Rule, allowed
 
 LONG, ORDINARY = Patience(10.0, 310.0, 310.0), Patience(10.0, 120.0, 120.0)
 

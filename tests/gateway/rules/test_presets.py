@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tokenward.databricks.gateway.presets import PRESETS
-from tokenward.databricks.gateway.refusals import GatewayRefusal, MethodNotAllowed, PathNotAllowed
-from tokenward.databricks.gateway.rules import METHODS, Rule, allowed
+from tokenward.databricks.admission.presets import PRESETS
+from tokenward.databricks.admission.refusals import GatewayRefusal, MethodNotAllowed, PathNotAllowed
+from tokenward.databricks.admission.rules import METHODS, Rule, allowed
 
 CALLS = [
     ("sql", "POST", "/api/2.0/sql/statements"),

@@ -7,12 +7,11 @@ import json
 import pytest
 
 from tokenward.challenge import Answer
-from tokenward.databricks.gateway.refusals import (
+from tokenward.databricks.admission.refusals import (
     CODES,
     GatewayRefusal,
     MethodNotAllowed,
     RequestMalformed,
-    TooManyRequests,
     answer_of,
     marked,
 )
@@ -78,13 +77,10 @@ def test_a_refused_method_is_answered_with_those_that_there_are() -> None:
     assert ("Allow", "") in answer_of(MethodNotAllowed()).headers
 
 
-@pytest.mark.parametrize(("given", "sent"), [(0.0, "1"), (1.2, "2"), (5, "5"), (10_000, "300")])
-def test_retry_after_is_in_whole_seconds_and_bounded(given: float, sent: str) -> None:
-    assert ("Retry-After", sent) in answer_of(TooManyRequests(retry_after=given)).headers
-
-
-def test_an_answer_without_a_time_has_no_retry_after() -> None:
-    assert "Retry-After" not in dict(answer_of(TooManyRequests()).headers)
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_retry_after_is_told_where_waiting_helps(code: str) -> None:
+    sent = dict(answer_of(CODES[code]()).headers).get("Retry-After")
+    assert sent == ("1" if code in ("draining", "gateway_busy", "too_many_requests") else None)
 
 
 def test_a_mark_is_there_once() -> None:

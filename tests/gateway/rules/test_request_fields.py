@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenward.databricks.gateway.fields import MAX_FIELD_BYTES, MAX_FIELDS, forwarded, judge_request, returned
-from tokenward.databricks.gateway.refusals import FieldsTooLarge, GatewayRefusal, RequestMalformed, UpgradeNotAllowed
+from tokenward.databricks.admission.form import MAX_FIELD_BYTES, MAX_FIELDS, judge_request
+from tokenward.databricks.admission.refusals import FieldsTooLarge, GatewayRefusal, RequestMalformed, UpgradeNotAllowed
+from tokenward.databricks.gateway.fields import forwarded, returned
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -144,7 +145,7 @@ def test_whatever_is_sent_nothing_but_a_refusal_escapes(fields: Fields) -> None:
 
 
 def test_a_flood_of_names_does_not_fill_the_memory() -> None:
-    from tokenward.databricks.gateway.field_names import MAX_REMEMBERED, OF_REQUEST, Fate
+    from tokenward.databricks.admission.field_names import MAX_REMEMBERED, OF_REQUEST, Fate
 
     for number in range(3 * MAX_REMEMBERED):
         judge_request([(f"x-flood-{number}".encode(), b"")])

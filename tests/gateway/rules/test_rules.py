@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tokenward.databricks.gateway.refusals import MethodNotAllowed, PathNotAllowed
-from tokenward.databricks.gateway.rules import METHODS, Patience, Rule, Rules, allowed
+from tokenward.databricks.admission.refusals import MethodNotAllowed, PathNotAllowed
+from tokenward.databricks.admission.rules import METHODS, Patience, Rule, Rules, allowed
 from tokenward.errors import PolicyError
 
 GET = frozenset({"GET"})

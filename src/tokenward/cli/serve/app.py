@@ -10,10 +10,10 @@ from tokenward.cli.serve.credentials import credentials_from
 from tokenward.cli.serve.guarding import require_guarded, require_private
 from tokenward.cli.serve.logs import configure_logs
 from tokenward.cli.serve.policies import policy_from
+from tokenward.cli.serve.redis import shared_from
 from tokenward.cli.serve.rules import allow_from
 from tokenward.cli.serve.server import server_from
 from tokenward.cli.serve.settings import Settings
-from tokenward.cli.serve.sharing import shared_from
 from tokenward.cli.serve.stopping import Drainable, Stopping
 from tokenward.databricks.forward_auth.forward_auth import ForwardAuth
 from tokenward.databricks.gateway.aiohttp_mover import AiohttpMover

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from tokenward.cli.serve.policies import cloud_of
 from tokenward.cli.serve.secret import need_secret, secret_of
 from tokenward.cli.serve.settings import Section, Settings
+from tokenward.databricks.admission.credentials import Credentials, Fixed, PassThrough
 from tokenward.databricks.exchange import Exchange
-from tokenward.databricks.gateway.credentials import Credentials, Fixed, PassThrough
 from tokenward.databricks.grant import Grant
 from tokenward.databricks.on_behalf_of.client_auth import ClientCertificate, ClientSecret, FederatedCredential
 from tokenward.databricks.on_behalf_of.credential import ClientCredential

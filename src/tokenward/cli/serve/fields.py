@@ -1,4 +1,4 @@
-"""Every setting there is: its section, its name, and how it is written. A new one has a line here and in deploy/gateway.toml."""
+"""Every setting there is: its section, its name, and how it is written. A new one has a line here and in gateway.toml."""
 
 from __future__ import annotations
 

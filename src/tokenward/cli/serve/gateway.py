@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-from types import MappingProxyType
-
-from tokenward.cli.outcome import Exit
 from tokenward.cli.parser import Subparsers
-from tokenward.cli.serve.command import add_options, run
+from tokenward.cli.serve.command import add_command
 
-COMMAND = "gateway"
 DESCRIPTION = """\
 Serve a guarded gateway in front of a Databricks workspace: every caller's token
 is verified, exchanged if so configured, and put in the place of the old one;
@@ -32,23 +27,9 @@ signals:
   SIGTERM  /-/ready is 503 for [server] notice seconds, then no new requests are
            taken, then what is under way has [server] graceful seconds
   SIGINT   the same without the notice; a second one ends at once
-
-exit codes:
-  0  ended by a signal, or --check, --health or --ready say yes
-  1  --health or --ready say no
-  2  a wrong option, setting, certificate or port, or a missing package
-
-It starts without its identity provider and without the workspace, and is ready
-when it has keys."""
+"""
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command to `tokenward`."""
-    about = "serve a guarded gateway in front of a workspace"
-    parser = subparsers.add_parser(COMMAND, help=about, description=DESCRIPTION, epilog=EPILOG)
-    add_options(parser)
-    parser.runs(_run, MappingProxyType({}))
-
-
-def _run(args: argparse.Namespace) -> Exit:
-    return run(COMMAND, args)
+    add_command(subparsers, "gateway", "serve a guarded gateway in front of a workspace", DESCRIPTION, EPILOG)

@@ -9,15 +9,14 @@ with httptools 0.9). What is answered here is marked as the gateway's own.
 from __future__ import annotations
 
 import asyncio
-import json
 from enum import Enum
 from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from tokenward.challenge import Answer
-from tokenward.databricks.gateway.refusals import RequestMalformed, answer_of, marked
+from tokenward.challenge import Answer, refusal_answer
+from tokenward.databricks.admission.refusals import RequestMalformed, answer_of, marked
 
 MAX_HEAD_BYTES = 128 * 1024
 """Of a head, of trailers, and between two parts of a body; twice what the gateway takes, so that it can say 431 itself."""
@@ -169,14 +168,8 @@ INTERNAL_ERROR = "internal_error"
 """The mark where the app failed; uvicorn logs why."""
 
 
-def _failed() -> Answer:
-    body = json.dumps({"error": INTERNAL_ERROR, "error_description": "The request could not be answered"}).encode()
-    headers = (("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store"))
-    return marked(Answer(500, headers, body), INTERNAL_ERROR)
-
-
 _MALFORMED = marked(answer_of(RequestMalformed()), RequestMalformed.code)
-_FAILED = _failed()
+_FAILED = marked(refusal_answer(500, INTERNAL_ERROR, "The request could not be answered"), INTERNAL_ERROR)
 
 
 def _written(answer: Answer, default: list[tuple[bytes, bytes]]) -> bytes:

@@ -83,7 +83,7 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise _unusable(_why(exc), path, _FIX_TOML if isinstance(exc, ValueError) else _FIX_FILE) from None
 
 
-_FIX_TOML = 'Write it as TOML: [section] lines, and below them lines such as name = "value"; see deploy/gateway.toml.'
+_FIX_TOML = 'Write it as TOML: [section] lines, and below them lines such as name = "value"; see `tokenward gateway --example`.'
 _FIX_FILE = "Check the path and its permissions."
 
 

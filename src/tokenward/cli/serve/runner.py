@@ -10,13 +10,14 @@ import inspect
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from tokenward.cli.outcome import CommandFailed, Exit
-from tokenward.cli.serve.app import FORWARD_AUTH, SETTINGS, dumped
+from tokenward.cli.serve.app import SETTINGS, dumped
+from tokenward.cli.serve.cautions import Caution
 from tokenward.cli.serve.logs import configure_logs
 from tokenward.cli.serve.server import Server, listening
 from tokenward.cli.serve.settings import Settings
@@ -31,25 +32,21 @@ PATIENCE = 30
 """Seconds in which a worker must answer its parent; on a busy machine the start alone can take longer than uvicorn's 5."""
 
 
-def serve(command: str, settings: Settings, server: Server, described: Mapping[str, object]) -> Exit:
+def serve(command: str, settings: Settings, server: Server, described: Mapping[str, object], cautions: Iterable[Caution]) -> Exit:
     """Serve until somebody ends it. Raises CommandFailed."""
     listener = listening(server, settings["server"])
     os.environ[SETTINGS] = dumped(command, settings)
     configure_logs(server.log, access_log=server.access_log)
-    _announce(command, server, described)
+    _announce(command, server, described, cautions)
     with listener:
         return _run(_config(server, command), listener)
 
 
-def _announce(command: str, server: Server, described: Mapping[str, object]) -> None:
+def _announce(command: str, server: Server, described: Mapping[str, object], cautions: Iterable[Caution]) -> None:
     log = structlog.get_logger("tokenward")
     log.info("starting", command=command, **described, listen=server.url, workers=server.workers)
-    if server.is_exposed:
-        hint = "Set [server] tls_certificate, or let nothing but a proxy that ends TLS reach this address."
-        log.warning("plain_http", listen=server.url, hint=hint)
-    if command == FORWARD_AUTH and not server.is_local:
-        hint = "Whoever reaches it with a good token is handed the token for the workspace: let only the proxy reach it."
-        log.warning("verdicts_exposed", listen=server.url, hint=hint)
+    for caution in cautions:
+        log.warning(caution.event, **caution.fields, hint=caution.hint)
 
 
 def _config(server: Server, command: str) -> uvicorn.Config:

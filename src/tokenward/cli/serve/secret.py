@@ -50,7 +50,7 @@ def _no_variable(section: Section, field: str, what: str) -> CommandFailed:
     if not _VARIABLE.fullmatch(name):
         fix = f"Set {field} to the name of an environment variable that holds {what}; if this is the secret itself, replace it."
         return section.failed(field, "what is given is no name of a variable", fix)
-    fix = f"Set it to {what} where this process runs. The setting is the variable's name, without $."
+    fix = f"Set {name} to {what}, in the environment of this process; or set {field} to the name of the variable that holds it."
     return section.failed(field, f"the environment variable {name} is not set, or empty", fix)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from tokenward.databricks.gateway.health import READY, health_of
+from tokenward.databricks.admission.health import READY, health_of
 from tokenward.databricks.shared.shared_tokens import SharedTokens
 from tokenward.middleware.asgi import send_answer
 from tokenward.verifier import AsyncVerifier

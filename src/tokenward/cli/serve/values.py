@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def of_kind(section: str, name: str, value: object, origin: str, folder: Path) -
     """A value of a file in its final form; a path is relative to the file's folder. Raises CommandFailed."""
     kind = FIELDS[section][name]
     if not _is(kind, value):
-        raise _refused(section, name, origin, f"Write {_EXAMPLES[kind]}.")
+        raise _refused(section, name, origin, *_in_quotes(kind, name, value) or (f"Write {_EXAMPLES[kind]}.",))
     return str(folder.absolute() / str(value)) if kind == "path" else value
 
 
@@ -76,8 +77,18 @@ def _read(kind: Kind, text: str) -> Any:
     return text
 
 
-def _refused(section: str, name: str, origin: str, fix: str) -> CommandFailed:
-    problem = f"[{section}] {name} (from {shown(origin)}): it is not {_KINDS[FIELDS[section][name]]}"
+def _in_quotes(kind: Kind, name: str, value: object) -> tuple[str, str] | None:
+    """What to write instead of a number or a switch in quotes, and that it is in quotes; None for everything else."""
+    if kind not in ("whole", "seconds", "switch") or not isinstance(value, str):
+        return None
+    try:
+        return f"Write it without quotes: {name} = {json.dumps(_read(kind, value))}", ", but a text in quotes"
+    except ValueError:
+        return None
+
+
+def _refused(section: str, name: str, origin: str, fix: str, but: str = "") -> CommandFailed:
+    problem = f"[{section}] {name} (from {shown(origin)}): it is not {_KINDS[FIELDS[section][name]]}{but}"
     return CommandFailed(Exit.USAGE, f"{problem}.", fix)
 
 

@@ -17,30 +17,13 @@ from tokenward.databricks.federation.policies import policy_of
 from tokenward.databricks.federation.sight import Case, expected_and_seen, shown_name
 from tokenward.databricks.federation.signature_word import SignatureWord, Verifies, signature_word
 from tokenward.errors import TokenRejected, TokenTooLarge
+from tokenward.finding import Finding
 from tokenward.policy import Policy
 from tokenward.token.admission import ISSUER_CHECKS, route_of
 from tokenward.token.claims import CLAIM_CHECKS
 from tokenward.token.compact import Compact, open_compact
 from tokenward.token.header import HEADER_CHECKS
 from tokenward.token.lifetime import TIME_CHECKS
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check: what was expected, what the token has, and what to do if they differ.
-
-    name       the check, in the words of tokenward's tables
-    expected,  JSON values; `seen` and `fix` may hold the token's own claims, and are for its owner
-    seen
-    held       whether the rule holds; None if it could not be judged
-    fix        empty where it holds
-    """
-
-    name: str
-    expected: object
-    seen: object = field(repr=False)
-    held: bool | None
-    fix: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

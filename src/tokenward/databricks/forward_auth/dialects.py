@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tokenward.databricks.gateway.refusals import RequestMalformed
+from tokenward.databricks.admission.refusals import RequestMalformed
 from tokenward.errors import PolicyError
 
 NOT_OURS = (

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 from tokenward import validation
 from tokenward.challenge import Answer
+from tokenward.databricks.admission.admission import Admission
+from tokenward.databricks.admission.credentials import Credentials
+from tokenward.databricks.admission.form import judge_request
+from tokenward.databricks.admission.health import health_of
+from tokenward.databricks.admission.path import checked_target
+from tokenward.databricks.admission.refusals import GatewayRefusal, RequestMalformed
+from tokenward.databricks.admission.refusing import Refusing
+from tokenward.databricks.admission.rules import Rule, allowed
 from tokenward.databricks.forward_auth.dialects import asked, dialect_of
 from tokenward.databricks.forward_auth.under_way import UnderWay
 from tokenward.databricks.forward_auth.verdict import MAX_AGE, MOST_AGE, granted, refused
-from tokenward.databricks.gateway.admission import Admission
-from tokenward.databricks.gateway.answers import Refusing
-from tokenward.databricks.gateway.credentials import Credentials
-from tokenward.databricks.gateway.fields import judge_request
-from tokenward.databricks.gateway.health import health_of
-from tokenward.databricks.gateway.path import checked_target
-from tokenward.databricks.gateway.refusals import GatewayRefusal, RequestMalformed, UpgradeNotAllowed
-from tokenward.databricks.gateway.rules import Rule, allowed
 from tokenward.diagnostics import Diagnostics
 from tokenward.errors import AuthenticationError, PolicyError
-from tokenward.middleware.asgi import authorization_values, send_answer, takes_http_answer
+from tokenward.middleware.asgi import authorization_values, live, send_answer
 from tokenward.middleware.door import verifier_for
 from tokenward.policy import Policy
 from tokenward.verifier import MAX_WARM_UP, WARM_UP_TIMEOUT, AsyncVerifier
@@ -107,9 +107,9 @@ class ForwardAuth:
             answer = self._health(scope) or await self._verdict(scope)
             await send_answer(answer, scope["method"], send)
         elif kind == "lifespan":
-            await self._live(receive, send)
+            await live(self.running(), receive, send)
         elif kind == "websocket":
-            await self._refuse_websocket(scope, receive, send)
+            await self._refusing.refuse_websocket(scope, receive, send)
         else:
             raise NotImplementedError(f"ForwardAuth answers http, and refuses websockets; it does not know {kind!r}")
 
@@ -138,7 +138,7 @@ class ForwardAuth:
     @property
     def in_flight(self) -> int:
         """How many verdicts are under way."""
-        return self._under_way.total
+        return self._under_way.tally.total
 
     def _health(self, scope: Scope) -> Answer | None:
         if scope["method"] not in ("GET", "HEAD"):
@@ -157,22 +157,6 @@ class ForwardAuth:
         except (AuthenticationError, GatewayRefusal) as error:
             return refused(self._refusing.answer(error, method=method, path=path), self._dialect)
         return granted(admitted, self._clock(), self._max_age)
-
-    async def _refuse_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = UpgradeNotAllowed("a websocket")
-        answer = self._refusing.answer(refusal, method="WEBSOCKET", path=scope["path"])
-        await receive()  # websocket.connect
-        if takes_http_answer(scope):
-            await send_answer(answer, "GET", send, "websocket.http")
-        else:
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal.public_description})
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()  # lifespan.startup
-        async with self.running():
-            await send({"type": "lifespan.startup.complete"})
-            await receive()  # lifespan.shutdown
-        await send({"type": "lifespan.shutdown.complete"})
 
 
 def _raw_path(scope: Scope) -> bytes:

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from tokenward.challenge import Answer
 from tokenward.databricks.access import MARGIN
+from tokenward.databricks.admission.admission import Admitted
 from tokenward.databricks.forward_auth.dialects import Dialect, status_for
-from tokenward.databricks.gateway.admission import Admitted
 from tokenward.identity import Identity
 
 MAX_AGE = 30

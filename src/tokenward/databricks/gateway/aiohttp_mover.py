@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from tokenward import validation
-from tokenward.databricks.gateway.port import Fields, MoveFailed, Outgoing
+from tokenward.databricks.admission.field_values import Fields
+from tokenward.databricks.gateway.port import MoveFailed, Outgoing
 from tokenward.databricks.hosts import workspace_origin
 from tokenward.errors import PolicyError
 

@@ -15,24 +15,25 @@ from urllib.parse import quote, urlsplit
 
 from tokenward import validation
 from tokenward.challenge import Answer
-from tokenward.databricks.gateway.admission import Admission, of_known_caller
+from tokenward.databricks.admission.admission import Admission, of_known_caller
+from tokenward.databricks.admission.credentials import Credentials
+from tokenward.databricks.admission.form import judge_request
+from tokenward.databricks.admission.health import health_of
+from tokenward.databricks.admission.path import Target, checked_target
+from tokenward.databricks.admission.refusals import GatewayRefusal
+from tokenward.databricks.admission.refusing import Refusing, ending
+from tokenward.databricks.admission.rules import Rule, allowed
 from tokenward.databricks.gateway.aiohttp_mover import AiohttpMover
-from tokenward.databricks.gateway.answers import Refusing, ending
-from tokenward.databricks.gateway.credentials import Credentials
 from tokenward.databricks.gateway.deadline import Awaited, Rounds
-from tokenward.databricks.gateway.fields import forwarded, judge_request
-from tokenward.databricks.gateway.health import health_of
+from tokenward.databricks.gateway.fields import forwarded
 from tokenward.databricks.gateway.in_flight import MAX_CONCURRENT, InFlight
 from tokenward.databricks.gateway.metadata import ResourceMetadata
-from tokenward.databricks.gateway.path import Target, checked_target
 from tokenward.databricks.gateway.port import Mover
-from tokenward.databricks.gateway.refusals import GatewayRefusal, UpgradeNotAllowed
 from tokenward.databricks.gateway.relay import CLIENT_IDLE, Broken, ClientLeft, Relay
-from tokenward.databricks.gateway.rules import Rule, allowed
 from tokenward.databricks.hosts import workspace_origin
 from tokenward.diagnostics import Diagnostics
-from tokenward.errors import AuthenticationError, PolicyError
-from tokenward.middleware.asgi import authorization_values, send_answer, takes_http_answer
+from tokenward.errors import AuthenticationError
+from tokenward.middleware.asgi import authorization_values, live, send_answer
 from tokenward.middleware.door import verifier_for
 from tokenward.policy import Policy
 from tokenward.verifier import MAX_WARM_UP, WARM_UP_TIMEOUT, AsyncVerifier
@@ -95,12 +96,11 @@ class Gateway:
         origin = workspace_origin("upstream", upstream)
         self.verifier = verifier_for(AsyncVerifier, policy, verifier)
         self._host = urlsplit(origin).netloc.encode("ascii")
-        self._rules = allowed(*allow)
-        self._admission = Admission(self.verifier, credentials, self._rules, clock)
+        self._admission = Admission(self.verifier, credentials, allowed(*allow), clock)
         self._metadata = None if public_url is None else ResourceMetadata(public_url, authorization_servers, self.verifier.policy)
         self._in_flight = InFlight(max_concurrent)
         self._rounds = Rounds()
-        self._client_idle = _some_seconds("client_idle", client_idle)
+        self._client_idle = _client_idle(client_idle)
         self._mover = AiohttpMover(origin) if mover is None else mover
         self._refusing = Refusing(realm, diagnostics)
         self._warm_up = validation.seconds("warm_up", warm_up, most=MAX_WARM_UP)
@@ -113,9 +113,9 @@ class Gateway:
         if kind == "http":
             await self._serve(scope, receive, send)
         elif kind == "lifespan":
-            await self._live(receive, send)
+            await live(self.running(), receive, send)
         elif kind == "websocket":
-            await self._refuse_websocket(scope, receive, send)
+            await self._refusing.refuse_websocket(scope, receive, send)
         else:
             raise NotImplementedError(f"Gateway serves http, and refuses websockets; it does not know {kind!r}")
 
@@ -137,16 +137,16 @@ class Gateway:
 
     async def drained(self, timeout: float) -> bool:
         """Wait until nothing is under way, `timeout` seconds at most, and cut off what is left; whether nothing was."""
-        if await self._in_flight.drained(timeout):
+        if await self._in_flight.tally.none_left(timeout):
             return True
         self._rounds.end_all(Awaited.STOP)
-        await self._in_flight.drained(CUT_OFF)
+        await self._in_flight.tally.none_left(CUT_OFF)
         return False
 
     @property
     def in_flight(self) -> int:
         """How many requests are under way."""
-        return self._in_flight.total
+        return self._in_flight.tally.total
 
     # -- the way of a request --------------------------------------------------------------------------------------
 
@@ -201,30 +201,10 @@ class Gateway:
     def _metadata_for(self, path: str) -> str | None:
         return self._metadata.address_for(path) if self._metadata is not None else None
 
-    # -- what is no request ----------------------------------------------------------------------------------------
 
-    async def _refuse_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = UpgradeNotAllowed("a websocket")
-        answer = self._refusing.answer(refusal, method="WEBSOCKET", path=scope["path"])
-        await receive()  # websocket.connect
-        if takes_http_answer(scope):
-            await send_answer(answer, "GET", send, "websocket.http")
-        else:
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal.public_description})
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()  # lifespan.startup
-        async with self.running():
-            await send({"type": "lifespan.startup.complete"})
-            await receive()  # lifespan.shutdown
-        await send({"type": "lifespan.shutdown.complete"})
-
-
-def _some_seconds(field: str, value: float) -> float:
-    seconds = validation.seconds(field, value, most=MAX_WARM_UP)
-    if not seconds:
-        raise PolicyError(field, "no client is done in 0 seconds", "Give seconds, such as 60; there is no way to have no limit.")
-    return seconds
+def _client_idle(value: float) -> float:
+    problem, fix = "no client is done in 0 seconds", "Give seconds, such as 60; there is no way to have no limit."
+    return validation.some_seconds("client_idle", value, most=MAX_WARM_UP, problem=problem, fix=fix)
 
 
 def _raw_path(scope: Scope) -> bytes:

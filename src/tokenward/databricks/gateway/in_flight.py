@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Hashable
 
 from tokenward import validation
-from tokenward.databricks.gateway.refusals import Draining, TooManyRequests
+from tokenward.databricks.admission.refusals import Draining, TooManyRequests
+from tokenward.databricks.admission.tally import Tally
 
 MAX_CONCURRENT = 64
 """Requests of one caller at one time, by default: the connection pool of databricks-sdk holds 20,
 and a browser six."""
 MOST = 100_000
-AGAIN = 1.0
-"""Seconds after which somebody who had too many may try again: most requests are over by then."""
 
 
 class InFlight:
@@ -25,23 +23,22 @@ class InFlight:
     def __init__(self, most: int) -> None:
         self._most = validation.whole("max_concurrent", most, least=1, most=MOST)
         self._of: dict[Hashable, int] = {}
-        self._idle: asyncio.Event | None = None
+        self.tally = Tally()
         self.draining = False
-        self.total = 0
 
     def require_open(self) -> None:
         """Raise Draining if nothing begins any more."""
         if self.draining:
-            raise Draining("the gateway is stopping", retry_after=AGAIN)
+            raise Draining("the gateway is stopping")
 
     def enter(self, caller: Hashable) -> None:
         """One more. Raises TooManyRequests or Draining."""
         self.require_open()
         own = self._of.get(caller, 0)
         if own >= self._most:
-            raise TooManyRequests("the caller has too many requests under way", expected=self._most, retry_after=AGAIN)
+            raise TooManyRequests("the caller has too many requests under way", expected=self._most)
         self._of[caller] = own + 1
-        self.total += 1
+        self.tally.begin()
 
     def leave(self, caller: Hashable) -> None:
         """One less."""
@@ -50,18 +47,4 @@ class InFlight:
             self._of[caller] = own
         else:
             del self._of[caller]
-        self.total -= 1
-        if not self.total and self._idle is not None:
-            self._idle.set()
-            self._idle = None
-
-    async def drained(self, timeout: float) -> bool:
-        """Wait until nothing is under way, `timeout` seconds at most; whether that is so."""
-        if self.total:
-            self._idle = idle = self._idle or asyncio.Event()
-            try:
-                async with asyncio.timeout(timeout):
-                    await idle.wait()
-            except TimeoutError:
-                return False
-        return True
+        self.tally.end()

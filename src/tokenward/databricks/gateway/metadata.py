@@ -6,14 +6,13 @@ around the gateway, so the gateway has its own.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from tokenward import validation
-from tokenward.challenge import Answer
-from tokenward.databricks.gateway.port import Fields
+from tokenward.challenge import Answer, json_answer
+from tokenward.databricks.admission.field_values import Fields
 from tokenward.errors import PolicyError
 from tokenward.policy import Policy
 
@@ -36,13 +35,14 @@ class ResourceMetadata:
 
     def __init__(self, public_url: str, authorization_servers: Iterable[str], policy: Policy) -> None:
         self._url = _public(public_url)
+        parts = urlsplit(self._url)
+        self._origin, self._mount = f"{parts.scheme}://{parts.netloc}", parts.path
         given = validation.texts("authorization_servers", authorization_servers, "['https://idp.example']", empty=True)
         self._servers = [validation.address("authorization_servers", server) for server in given] or _issuers(policy)
 
     def address_for(self, path: str) -> str:
         """Where the document for this path stands, for a challenge."""
-        parts = urlsplit(self._url)
-        return f"{parts.scheme}://{parts.netloc}{WELL_KNOWN}{parts.path}{_resource(path)}"
+        return f"{self._origin}{WELL_KNOWN}{self._mount}{_resource(path)}"
 
     def of_challenge(self, fields: Fields, path: str) -> Fields:
         """An answer's fields, with this gateway's document where the upstream's challenge names its own (RFC 9728 section 5.1).
@@ -61,7 +61,7 @@ class ResourceMetadata:
         """The answer for the address of a document, with or without the mount point's path; None for any other."""
         if not path.startswith(WELL_KNOWN):
             return None
-        asked = path[len(WELL_KNOWN) :].removeprefix(urlsplit(self._url).path)
+        asked = path[len(WELL_KNOWN) :].removeprefix(self._mount)
         if asked and _resource(asked) != asked:
             return None
         document = {
@@ -69,9 +69,7 @@ class ResourceMetadata:
             "authorization_servers": self._servers,
             "bearer_methods_supported": ["header"],
         }
-        body = json.dumps(document).encode()
-        headers = (("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "max-age=300"))
-        return Answer(200, headers, body)
+        return json_answer(200, document, cache="max-age=300")
 
 
 def _resource(path: str) -> str:

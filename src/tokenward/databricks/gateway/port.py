@@ -5,13 +5,12 @@ aiohttp's client stands behind it (`aiohttp_mover`); anything with these two sha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
-"""Header fields as ASGI has them: names in lower case, values as they were sent, and a name may come more than once."""
+from tokenward.databricks.admission.field_values import Fields
 
 FailedKind: TypeAlias = Literal["busy", "connect", "timeout", "tls", "closed", "protocol"]
 """`busy`: all connections were in use, and none came free in time."""

@@ -12,11 +12,8 @@ import math
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from tokenward.databricks.gateway.deadline import Awaited, Deadline, Rounds
-from tokenward.databricks.gateway.fields import returned
-from tokenward.databricks.gateway.in_flight import AGAIN
-from tokenward.databricks.gateway.port import Fields, Incoming, MoveFailed, Mover, Outgoing
-from tokenward.databricks.gateway.refusals import (
+from tokenward.databricks.admission.field_values import Fields
+from tokenward.databricks.admission.refusals import (
     ClientTimeout,
     Draining,
     GatewayBusy,
@@ -26,7 +23,10 @@ from tokenward.databricks.gateway.refusals import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from tokenward.databricks.gateway.rules import Patience
+from tokenward.databricks.admission.rules import Patience
+from tokenward.databricks.gateway.deadline import Awaited, Deadline, Rounds
+from tokenward.databricks.gateway.fields import returned
+from tokenward.databricks.gateway.port import Incoming, MoveFailed, Mover, Outgoing
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -223,7 +223,7 @@ class Relay:
                     ClientTimeout("the client took no part of its answer in time", expected=self._client_idle)
                 )
             case Awaited.STOP:
-                return self._unless_begun(Draining("the gateway stopped before the answer was whole", retry_after=AGAIN))
+                return self._unless_begun(Draining("the gateway stopped before the answer was whole"))
             case Awaited.ANSWER if self._begun:
                 return Broken(UpstreamTimeout("the upstream sent nothing more in time", expected=self._patience.idle))
             case Awaited.ANSWER:
@@ -238,7 +238,7 @@ class Relay:
         if self._deadline.late is Awaited.NOTHING:
             return ClientLeft()
         if failed.kind == "busy":
-            return GatewayBusy("every connection to the upstream is in use", retry_after=AGAIN)
+            return GatewayBusy("every connection to the upstream is in use")
         if failed.kind == "timeout":
             return self._unless_begun(UpstreamTimeout("no connection to the upstream in time", expected=self._patience.connect))
         reason = "the upstream broke off its answer" if self._begun else "the upstream gave no HTTP answer"

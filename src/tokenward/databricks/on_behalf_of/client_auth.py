@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tokenward import validation
+from tokenward.databricks.environment import set_in_environment
 from tokenward.databricks.on_behalf_of.certificate import CertificateFile, Thumbprint, client_assertion
 from tokenward.databricks.on_behalf_of.credential import ClientCredential
 from tokenward.errors import ExchangeUnavailable, PolicyError
@@ -141,10 +142,7 @@ class FederatedCredential:
 
 
 def _from_env(name: str) -> str:
-    value = os.environ.get(validation.text("credential", name, "'ENTRA_CLIENT_SECRET'"), "")
-    if not value:
-        raise PolicyError("credential", f"the environment variable {name} is not set", "Set it where this service runs.")
-    return value
+    return set_in_environment("credential", name, example="ENTRA_CLIENT_SECRET", fix="Set it where this service runs.")
 
 
 def _path(field: str, value: object) -> Path:

@@ -187,7 +187,5 @@ def _prefix(value: object) -> str:
 
 
 def _timeout(value: object) -> float:
-    seconds = validation.seconds("timeout", value, most=MAX_TIMEOUT)
-    if not seconds:
-        raise PolicyError("timeout", "nothing is answered in 0 seconds", f"Give more than 0 seconds, such as {TIMEOUT}.")
-    return seconds
+    problem, fix = "nothing is answered in 0 seconds", f"Give more than 0 seconds, such as {TIMEOUT}."
+    return validation.some_seconds("timeout", value, most=MAX_TIMEOUT, problem=problem, fix=fix)

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tokenward import validation
+from tokenward.databricks.environment import set_in_environment
 from tokenward.errors import PolicyError
 from tokenward.token.strict import decode_base64url
 
@@ -62,10 +62,7 @@ class SealingKeys:
     @classmethod
     def from_env(cls, name: str = "TOKENWARD_REDIS_KEY") -> SealingKeys:
         """The keys in an environment variable, read now. Raises PolicyError."""
-        value = os.environ.get(validation.text("key", name, "'TOKENWARD_REDIS_KEY'"), "")
-        if not value.strip():
-            raise PolicyError("key", f"the environment variable {name} is not set", _FIX)
-        return cls.from_text(value)
+        return cls.from_text(set_in_environment("key", name, example="TOKENWARD_REDIS_KEY", fix=_FIX))
 
     @classmethod
     def from_file(cls, path: PathLike) -> SealingKeys:

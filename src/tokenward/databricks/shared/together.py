@@ -17,7 +17,7 @@ from tokenward.databricks.flights import Landed
 from tokenward.databricks.shared.entry import entry_of, read_entry
 from tokenward.databricks.shared.shared_tokens import SharedTokens, Turn, new_lease
 from tokenward.databricks.shared.store import StoreFailed
-from tokenward.databricks.sharing import Alone
+from tokenward.databricks.single_flight import Alone
 from tokenward.keys.loops import current_loop
 
 FIRST_LOOK = 0.02

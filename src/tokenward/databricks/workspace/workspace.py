@@ -20,11 +20,11 @@ from tokenward.databricks.driving import run, run_async
 from tokenward.databricks.flights import Landed
 from tokenward.databricks.grant import RetryBudget, Steps, key_of
 from tokenward.databricks.hosts import workspace_origin
-from tokenward.databricks.sharing import Clock, LoopSharing, Question, ThreadSharing
+from tokenward.databricks.single_flight import Clock, LoopSharing, Question, ThreadSharing
 from tokenward.databricks.workspace.host_facts import HostMetadata, WorkspaceTenant, metadata_steps, tenant_steps
 from tokenward.databricks.workspace.membership import judged
 from tokenward.databricks.workspace.scim_me import UnknownUser, User, me_steps
-from tokenward.errors import MalformedToken, PolicyError, TokenRejected
+from tokenward.errors import MalformedToken, TokenRejected
 from tokenward.identity import Identity
 from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
 from tokenward.keys.port import AsyncFetch, Fetch
@@ -34,6 +34,7 @@ TIMEOUT = 10.0
 KEEP = 60.0
 """Seconds that an answer to Me serves: as long a user who was removed may still be let in."""
 MAX_KEEP = 3600.0
+MAX_TIMEOUT = 300.0
 REMEMBER = 10_000
 """Answers held by default: less than 1 KB each."""
 MAX_REMEMBER = 1_000_000
@@ -48,10 +49,9 @@ class _Workspace:
         self.origin = workspace_origin("host", host)
         self._budget = RetryBudget()
         self._keep = validation.seconds("keep", keep, most=MAX_KEEP)
-        self._timeout = validation.seconds("timeout", timeout, most=300.0)
+        problem, fix = "no question is answered in 0 seconds", "Give more than 0 seconds, or leave it out."
+        self._timeout = validation.some_seconds("timeout", timeout, most=MAX_TIMEOUT, problem=problem, fix=fix)
         validation.whole("remember", remember, least=0, most=MAX_REMEMBER)
-        if not self._timeout:
-            raise PolicyError("timeout", "no question is answered in 0 seconds", "Give more than 0 seconds, or leave it out.")
 
     def _question(self, token: str | AccessToken) -> tuple[bytes, Question[User]]:
         """The key under which callers share an answer, and the steps to it. Raises MalformedToken."""

@@ -10,6 +10,8 @@ from tokenward.cli.serve.settings import Section
 from tokenward.databricks.shared.redis_store import RedisTokens
 from tokenward.databricks.shared.sealing import SealingKeys
 
+_KEY = "the key that encrypts the tokens (32 random bytes in base64, as from `openssl rand -base64 32`)"
+
 
 def shared_from(section: Section) -> RedisTokens | None:
     """The store that [redis] describes, if it describes one; nothing is asked of it yet. Raises CommandFailed."""
@@ -17,7 +19,7 @@ def shared_from(section: Section) -> RedisTokens | None:
         return None
     require("redis")
     url = _url(section)
-    key = need_secret(section, "key", "the key that encrypts the tokens")
+    key = need_secret(section, "key", _KEY)
     with section.judging(key="key_env"):
         return RedisTokens(url, SealingKeys.from_text(key), **section.given("prefix", "timeout"))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from tokenward.challenge import Answer
+from tokenward.challenge import Answer, json_answer
 from tokenward.verifier import AsyncVerifier
 
 HEALTH = "/-/health"
@@ -16,16 +14,12 @@ READY = "/-/ready"
 def health_of(path: str, verifier: AsyncVerifier, *, draining: bool) -> Answer | None:
     """The answer for these two addresses; None for any other."""
     if path == HEALTH:
-        return _answer(200, {"status": "ok"})
+        return json_answer(200, {"status": "ok"})
     if path != READY:
         return None
     if draining:
-        return _answer(503, {"status": "draining"})
+        return json_answer(503, {"status": "draining"})
     lacking = sum(1 for source in verifier.status() if not source.usable)
-    return _answer(503, {"status": "no_keys", "issuers_without_keys": lacking}) if lacking else _answer(200, {"status": "ready"})
-
-
-def _answer(status: int, document: dict[str, object]) -> Answer:
-    body = json.dumps(document).encode()
-    headers = (("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store"))
-    return Answer(status, headers, body)
+    if lacking:
+        return json_answer(503, {"status": "no_keys", "issuers_without_keys": lacking})
+    return json_answer(200, {"status": "ready"})

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from tokenward import validation
 from tokenward.databricks.access import AccessToken
-from tokenward.databricks.gateway.credentials import Credentials, authorizer_of
-from tokenward.databricks.gateway.path import Target
-from tokenward.databricks.gateway.refusals import GatewayRefusal
-from tokenward.databricks.gateway.rules import Rule, Rules
+from tokenward.databricks.admission.credentials import Credentials, authorizer_of
+from tokenward.databricks.admission.path import Target
+from tokenward.databricks.admission.refusals import GatewayRefusal
+from tokenward.databricks.admission.rules import Rule, Rules
 from tokenward.errors import AuthenticationError
 from tokenward.identity import Identity
 from tokenward.token.authorization import bearer_token

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from tokenward.databricks.gateway.rule import METHODS, Rule
+from tokenward.databricks.admission.rule import METHODS, Rule
 
 GET = frozenset({"GET"})
 POST = frozenset({"POST"})

@@ -21,29 +21,32 @@ GatewayRefusal
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import replace
 from typing import ClassVar
 
-from tokenward.challenge import MAX_RETRY_AFTER, Answer
+from tokenward.challenge import Answer, refusal_answer, retry_after
 from tokenward.redaction import shown
 
 MARK = "Tokenward-Refused"
 """The header of every answer of the gateway's own; it is removed from the upstream's, so it tells the two apart."""
 
 
+AGAIN = 1.0
+"""Seconds after which a caller may try again: most requests are over by then, and another process answers."""
+
+
 class GatewayRefusal(Exception):
     """A request that does not go on, or an answer that does not come.
 
     What it carries is for the operator's log: `reason` is our own fixed sentence; `expected` and `seen` say what was judged, cut
-    and escaped here; `hint` may take the place of its class's. Of the answer are `retry_after`, in seconds, and `allow`, the
-    methods that there are.
+    and escaped here; `hint` may take the place of its class's. Of the answer are `retry_after`, the seconds after which the
+    caller may try again, and `allow`, the methods that there are.
     """
 
     code: ClassVar[str]
     status: ClassVar[int]
     public_description: ClassVar[str]
+    retry_after: ClassVar[float | None] = None
     issuer: str | None = None
     client: str | None = None
     hint: str
@@ -54,7 +57,6 @@ class GatewayRefusal(Exception):
         *,
         expected: object = None,
         seen: object = None,
-        retry_after: float | None = None,
         allow: tuple[str, ...] = (),
         hint: str | None = None,
     ) -> None:
@@ -62,7 +64,6 @@ class GatewayRefusal(Exception):
         self.reason = reason
         self.expected = shown(_as_text(expected))
         self.seen = shown(_as_text(seen))
-        self.retry_after = retry_after
         self.allow = allow
         if hint is not None:
             self.hint = hint
@@ -124,6 +125,7 @@ class TooManyRequests(GatewayRefusal):
 
     code = "too_many_requests"
     status = 429
+    retry_after = AGAIN
     public_description = "Too many requests at one time"
     hint = "One caller fills its share of the gateway. If it is meant to, raise `max_concurrent`."
 
@@ -151,6 +153,7 @@ class GatewayBusy(GatewayRefusal):
 
     code = "gateway_busy"
     status = 503
+    retry_after = AGAIN
     public_description = "The gateway is busy"
     hint = "Too many requests or streams are under way in this process: raise `connections`, or run more processes."
 
@@ -178,6 +181,7 @@ class Draining(GatewayRefusal):
 
     code = "draining"
     status = 503
+    retry_after = AGAIN
     public_description = "The gateway is stopping"
     hint = "Requests still come to a gateway that is not ready: the load balancer must ask /-/ready before they stop it."
 
@@ -197,13 +201,12 @@ CODES: dict[str, type[GatewayRefusal]] = {leaf.code: leaf for leaf in GatewayRef
 
 def answer_of(refusal: GatewayRefusal) -> Answer:
     """The answer to a refused request, which is not marked yet; it has no challenge, because no other token would help."""
-    body = json.dumps({"error": refusal.code, "error_description": refusal.public_description}).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+    more: list[tuple[str, str]] = []
     if isinstance(refusal, MethodNotAllowed):
-        headers.append(("Allow", ", ".join(refusal.allow)))  # RFC 9110 section 15.5.6 requires it, be it empty
+        more.append(("Allow", ", ".join(refusal.allow)))  # RFC 9110 section 15.5.6 requires it, be it empty
     if refusal.retry_after is not None:
-        headers.append(("Retry-After", str(min(max(math.ceil(refusal.retry_after), 1), MAX_RETRY_AFTER))))
-    return Answer(refusal.status, tuple(headers), body)
+        more.append(("Retry-After", retry_after(refusal.retry_after)))
+    return refusal_answer(refusal.status, refusal.code, refusal.public_description, *more)
 
 
 def marked(answer: Answer, value: str) -> Answer:

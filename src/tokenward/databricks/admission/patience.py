@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tokenward import validation
-from tokenward.errors import PolicyError
 
 MAX_SECONDS = 86_400.0
 
@@ -35,10 +34,8 @@ class Patience:
 
 
 def _positive(name: str, value: object) -> float:
-    seconds = validation.seconds(name, value, most=MAX_SECONDS)
-    if not seconds:
-        raise PolicyError(name, "in 0 seconds nothing can be done", "Give seconds, or None for no limit (but for connect).")
-    return seconds
+    problem, fix = "in 0 seconds nothing can be done", "Give seconds, or None for no limit (but for connect)."
+    return validation.some_seconds(name, value, most=MAX_SECONDS, problem=problem, fix=fix)
 
 
 LONG = Patience(first_byte=310.0, idle=310.0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
-from tokenward.databricks.gateway.refusals import PathMalformed
+from tokenward.databricks.admission.refusals import PathMalformed
 
 MAX_PATH_BYTES = 8 * 1024
 """What nginx takes by default as one line (large_client_header_buffers); paths of volumes are far shorter."""

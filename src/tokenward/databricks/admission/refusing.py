@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from tokenward.challenge import Answer
-from tokenward.databricks.gateway.refusals import ClientTimeout, GatewayRefusal, RequestMalformed, answer_of, marked
+from tokenward.challenge import POLICY_VIOLATION, Answer
+from tokenward.databricks.admission.refusals import (
+    ClientTimeout,
+    GatewayRefusal,
+    RequestMalformed,
+    UpgradeNotAllowed,
+    answer_of,
+    marked,
+)
 from tokenward.diagnostics import Diagnostics
 from tokenward.errors import AuthenticationError
+from tokenward.middleware.asgi import deny_websocket
 from tokenward.middleware.door import Door
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 ENDING = (RequestMalformed, ClientTimeout)
 """Of what comes after these nobody knows whether it is a request (RFC 9112 section 6.3, RFC 9110 section 15.5.9)."""
@@ -36,6 +48,12 @@ class Refusing:
             return marked(answer_of(error), error.code)
         answer = self._door.refuse(error, method=method, path=path, resource_metadata=resource_metadata)
         return marked(answer, error.code if error.signature_held or error.error is None else error.error)
+
+    async def refuse_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a websocket, as an answer or by closing it."""
+        refusal = UpgradeNotAllowed("a websocket")
+        answer = self.answer(refusal, method="WEBSOCKET", path=scope["path"])
+        await deny_websocket(answer, POLICY_VIOLATION, refusal.public_description, scope, receive, send)
 
     def report(self, refusal: GatewayRefusal, *, method: str, path: str) -> None:
         """For a refusal that comes too late to be answered."""

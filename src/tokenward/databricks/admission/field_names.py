@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from enum import IntEnum
 
-from tokenward.databricks.gateway.refusals import MARK
+from tokenward.databricks.admission.refusals import MARK
 
 
 class Fate(IntEnum):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tokenward import validation
-from tokenward.databricks.gateway.credential_paths import names_credentials
-from tokenward.databricks.gateway.path import Target, checked_target
-from tokenward.databricks.gateway.patience import Patience, usual
-from tokenward.databricks.gateway.refusals import PathMalformed
+from tokenward.databricks.admission.credential_paths import names_credentials
+from tokenward.databricks.admission.path import Target, checked_target
+from tokenward.databricks.admission.patience import Patience, usual
+from tokenward.databricks.admission.refusals import PathMalformed
 from tokenward.errors import PolicyError
 
 __all__ = ["METHODS", "Patience", "Rule"]

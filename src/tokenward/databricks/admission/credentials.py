@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeAlias
 
 from tokenward.databricks.access import REFUSED_AT, AccessToken, is_bearer
+from tokenward.databricks.environment import set_in_environment
 from tokenward.databricks.grant import Grant
 from tokenward.databricks.tokens import AsyncTokenSource
 from tokenward.errors import PolicyError, TokenExpired
@@ -43,10 +43,8 @@ class Fixed:
     @classmethod
     def from_env(cls, name: str) -> Self:
         """The token in an environment variable, read now. Raises PolicyError."""
-        value = os.environ.get(name, "").strip()
-        if not value:
-            raise PolicyError("token", f"the environment variable {name} is not set, or empty", "Set it to a Databricks token.")
-        return cls(value)
+        fix = "Set it to a Databricks token."
+        return cls(set_in_environment("token", name, example="DATABRICKS_TOKEN", fix=fix))
 
     def __repr__(self) -> str:
         return "<Fixed>"
