@@ -36,6 +36,6 @@ make_environment() {
     echo "Installing into $directory ($("$python" -V)) ..." >&2
     rm -rf "$directory"
     "$python" -m venv "$directory"
-    "$directory/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >&2 2>&1
+    "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile "$@" >&2 2>&1
     echo "$wanted" > "$directory/.made-for"
 }
