@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -26,6 +27,8 @@ SETTINGS = "TOKENWARD_WORKER"
 """The environment variable by which a worker process gets the settings that its parent judged: JSON, without secrets."""
 LAST_DRAIN = 1.0
 """Seconds at the very end; what is under way had its time before that."""
+YOUNG = 50_000
+"""New objects before Python looks for cycles among them: a hundred requests' worth or more, and a request leaves none behind."""
 
 
 def gateway_from(settings: Settings, shared: SharedTokens | None = None) -> Gateway:
@@ -69,7 +72,16 @@ def worker() -> Stopping:
     settings = Settings.loaded(text)
     server = server_from(settings["server"])
     configure_logs(server.log, access_log=server.access_log)
-    return made(command, settings)
+    app = made(command, settings)
+    _look_for_cycles_less()
+    return app
+
+
+def _look_for_cycles_less() -> None:
+    """What is loaded by now stays, and is not looked through again and again: that cost the gateway a tenth of each request."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG)
 
 
 def made(command: str, settings: Settings) -> Stopping:
