@@ -1,4 +1,4 @@
-"""Answers that callers share: the state machine, the short lock around it, who waits, and a driver for threads and for loops.
+"""Answers that callers share: the short lock around the state machine (`flights`), who waits, and a driver for threads and loops.
 
 A flight runs on its own, in a daemon thread or a detached task, so that a caller who is cancelled or gives up takes nobody
 else's answer with it, and no caller waits longer than a flight may take.

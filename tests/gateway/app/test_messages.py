@@ -8,6 +8,13 @@ from typing import Any
 
 import pytest
 
+from tokenward.databricks import AsyncTokenSource
+from tokenward.databricks import Exchange as TokenExchange
+from tokenward.databricks.admission.tally import Tally
+from tokenward.databricks.gateway.aiohttp_mover import AiohttpMover
+from tokenward.errors import PolicyError
+from tokenward.keys.port import FetchRequest, FetchResponse
+
 PATH = "/api/2.0/anything"
 
 
@@ -173,6 +180,55 @@ def test_what_does_not_end_in_time_is_cut_off_when_the_gateway_stops(
     asyncio.run(main(parts.gateway(drain=0.2)))
     assert (exchange.status, exchange.ended) == (503, True)
     assert (b"tokenward-refused", b"draining") in exchange.sent[0]["headers"]
+
+
+def test_a_request_whose_exchange_outlasts_the_end_does_not_go_on(parts: Any, upstream: Any, bearer: Any) -> None:
+    exchange = Exchange(bearer(), *_request(b""), http_version="1.1")
+
+    async def main() -> None:
+        asked, gate = asyncio.Event(), asyncio.Event()
+
+        async def fetch(request: FetchRequest) -> FetchResponse:
+            asked.set()
+            await gate.wait()
+            token = b'{"access_token": "ours", "token_type": "Bearer", "expires_in": 3600}'
+            return FetchResponse(200, {"content-type": "application/json"}, token)
+
+        source = AsyncTokenSource(TokenExchange(parts.upstream), fetch=fetch, clock=parts.wall)
+        gateway = parts.gateway(credentials=source, drain=0.2)
+        async with gateway.running():
+            request = asyncio.create_task(gateway(exchange.scope, exchange.receive, exchange.send))
+            await asyncio.wait_for(asked.wait(), 10)
+        gate.set()
+        await asyncio.wait_for(request, 10)
+
+    asyncio.run(main())
+    assert exchange.status == 503
+    assert (b"tokenward-refused", b"draining") in exchange.sent[0]["headers"]
+    assert upstream.requests == []
+
+
+def test_the_end_waits_for_what_begins_when_the_last_one_ends() -> None:
+    async def main() -> tuple[bool, int]:
+        tally = Tally()
+        tally.begin()
+
+        async def one_after_the_other() -> None:
+            tally.end()
+            tally.begin()
+
+        waiting = asyncio.create_task(tally.none_left(0.1))
+        await asyncio.sleep(0)
+        await one_after_the_other()
+        return await waiting, tally.total
+
+    assert asyncio.run(main()) == (False, 1)
+
+
+def test_a_mover_of_another_upstream_is_refused(parts: Any) -> None:
+    with pytest.raises(PolicyError) as caught:
+        parts.gateway(mover=AiohttpMover("https://adb-1.7.azuredatabricks.net"))
+    assert caught.value.field == "mover"
 
 
 def test_connections_to_the_upstream_end_with_the_gateway(parts: Any, upstream: Any, bearer: Any) -> None:

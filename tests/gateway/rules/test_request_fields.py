@@ -40,7 +40,7 @@ Fields = list[tuple[bytes, bytes]]
     ],
 )
 def test_an_ordinary_request_passes(fields: Fields) -> None:
-    judge_request(fields)
+    judge_request(fields, "1.1")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_an_ordinary_request_passes(fields: Fields) -> None:
 def test_an_ambiguous_request_is_refused(fields: Fields) -> None:
     for surrounded in (fields, [(b"accept", b"*/*"), *fields, (b"x-last", b"1")]):
         with pytest.raises(RequestMalformed) as refused:
-            judge_request(surrounded)
+            judge_request(surrounded, "1.1")
         assert refused.value.code == "request_malformed"
 
 
@@ -125,14 +125,14 @@ def test_a_length_is_good_in_every_version(version: str) -> None:
 )
 def test_more_than_the_gateway_takes_is_refused(fields: Fields) -> None:
     with pytest.raises(FieldsTooLarge) as refused:
-        judge_request(fields)
+        judge_request(fields, "1.1")
     assert refused.value.code == "fields_too_large"
 
 
 @pytest.mark.parametrize("value", [b"websocket", b"WebSocket", b"h2c, websocket", b"spdy/3.1", b"h2cx", b"tls"])
 def test_an_upgrade_that_the_client_counts_on_is_refused(value: bytes) -> None:
     with pytest.raises(UpgradeNotAllowed) as refused:
-        judge_request([(b"connection", b"upgrade"), (b"upgrade", value)])
+        judge_request([(b"connection", b"upgrade"), (b"upgrade", value)], "1.1")
     assert refused.value.code == "upgrade_not_allowed"
 
 
@@ -141,15 +141,15 @@ def test_whatever_is_sent_nothing_but_a_refusal_escapes(fields: Fields) -> None:
     forwarded(fields, b"Bearer x", b"ws.example")
     returned(fields)
     with contextlib.suppress(GatewayRefusal):
-        judge_request(fields)
+        judge_request(fields, "1.1")
 
 
 def test_a_flood_of_names_does_not_fill_the_memory() -> None:
     from tokenward.databricks.admission.field_names import MAX_REMEMBERED, OF_REQUEST, Fate
 
     for number in range(3 * MAX_REMEMBERED):
-        judge_request([(f"x-flood-{number}".encode(), b"")])
-    judge_request([(b"x" * 5000, b"")])
+        judge_request([(f"x-flood-{number}".encode(), b"")], "1.1")
+    judge_request([(b"x" * 5000, b"")], "1.1")
     assert len(OF_REQUEST) <= MAX_REMEMBERED
     assert OF_REQUEST[b"X-Forwarded-For"] is Fate.REMOVED
     OF_REQUEST.clear()

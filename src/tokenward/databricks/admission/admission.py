@@ -1,4 +1,4 @@
-"""Whether a request may go on, to where, and under which token: the one verdict of the gateway and of forward-auth."""
+"""Whether a request may go on, by which rule, and under which token: what the gateway and forward-auth ask alike."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _IGNORABLE_UPGRADE = re.compile(rb"h2c|tls/[0-9.]+")
 _REMOVED = Fate.REMOVED
 
 
-def judge_request(fields: Fields, http_version: str = "1.1") -> None:
+def judge_request(fields: Fields, http_version: str) -> None:
     """Refuse a request that two servers could take for two different ones, or that is none.
 
     http_version  as ASGI has it ("1.0", "1.1", "2")

@@ -1,4 +1,4 @@
-"""What the gateway refuses for another reason than the token: one class, one stable code; and the answer to it.
+"""What is refused for another reason than the token: one class, one stable code; and the answer to it.
 
 GatewayRefusal
 ├── RequestMalformed     400  request_malformed
@@ -149,7 +149,7 @@ class UpgradeNotAllowed(GatewayRefusal):
 
 
 class GatewayBusy(GatewayRefusal):
-    """All connections that the gateway may have to the upstream are in use, and none came free in time."""
+    """All connections that the gateway may have to the upstream are in use; nobody waits for one."""
 
     code = "gateway_busy"
     status = 503

@@ -23,11 +23,11 @@ class Tally:
 
     async def none_left(self, timeout: float) -> bool:
         """Wait until nothing is under way, `timeout` seconds at most; whether that is so."""
-        if self.total:
-            self._none = none = self._none or asyncio.Event()
-            try:
-                async with asyncio.timeout(timeout):
+        try:
+            async with asyncio.timeout(timeout):
+                while self.total:  # again, because something may begin before this goes on
+                    self._none = none = self._none or asyncio.Event()
                     await none.wait()
-            except TimeoutError:
-                return False
+        except TimeoutError:
+            return not self.total
         return True

@@ -62,9 +62,10 @@ class ForwardAuth:
     `Cache-Control` how long it may be kept. So it is for the proxy alone: whoever else can reach this app with a good token
     is handed the token for the upstream. Give it an address that only the proxy can reach.
 
-    Shared with the Gateway, code and order: the form of header fields (`fields.judge_request`), of path and query, the token, the
-    rules, the credentials. Of fields it sees what the proxy sends along: with the files in deploy/ that is Authorization and what
-    the proxy itself says (from Caddy all of the caller's). The others only the proxy can judge.
+    Once the proxy has said what the caller wants, the rest is shared with the Gateway, code and order: the form of header fields
+    (`admission.form`), of path and query, the token, the rules, the credentials. Of fields it sees what the proxy sends along:
+    with the files in deploy/ that is Authorization and what the proxy itself says (from Caddy all of the caller's). The others
+    only the proxy can judge.
 
     What the proxy must do itself: judge where a request begins and ends, remove identity-bearing fields, set the upstream's host,
     refuse upgrades, keep others from the prefix, and have time limits, since it is not told of a rule's patience. The files in
@@ -150,7 +151,7 @@ class ForwardAuth:
         try:
             wanted = asked(self._dialect, method, _raw_path(scope), scope["query_string"], scope["headers"], self._prefix)
             method, path = wanted.method, wanted.path.decode("latin-1")
-            judge_request(scope["headers"])
+            judge_request(scope["headers"], scope["http_version"])
             target = checked_target(wanted.path, wanted.query)
             async with self._under_way.one():
                 admitted = await self._admission.admit(authorization_values(scope), method, target)

@@ -1,1 +1,1 @@
-"""The gateway in front of a workspace: what it judges (path, fields, rules), under whose token a request goes on, and its way."""
+"""The proxy in front of a workspace: what goes on of an admitted request, its place among those under way, and its way."""

@@ -49,7 +49,7 @@ class AiohttpMover:
     """
 
     def __init__(self, upstream: str, *, connections: int = CONNECTIONS, tls: ssl.SSLContext | None = None) -> None:
-        self._origin = workspace_origin("upstream", upstream)
+        self.origin = workspace_origin("upstream", upstream)
         self._connections = validation.whole("connections", connections, least=1, most=MAX_CONNECTIONS)
         if tls is not None and not isinstance(tls, ssl.SSLContext):
             raise PolicyError("tls", "it is not an ssl.SSLContext", "Pass ssl.create_default_context(cafile=...).")
@@ -80,7 +80,7 @@ class AiohttpMover:
         session = await self._session_here()
         return await session.request(
             outgoing.method,
-            self._client.url(self._origin + outgoing.target, encoded=True),
+            self._client.url(self.origin + outgoing.target, encoded=True),
             headers=self._client.headers(_text_fields(outgoing.fields)),
             data=None if outgoing.body is None else _Once(outgoing.body),
             allow_redirects=False,

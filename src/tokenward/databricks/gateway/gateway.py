@@ -1,7 +1,7 @@
 """Gateway: the guarded proxy in front of a workspace, as an ASGI app. What it refuses never reaches the upstream.
 
-The way of a request: its form (`fields`), its path (`path`), its token, the rules, the credentials (`admission`), a place among
-those under way (`in_flight`), and then there and back (`relay`).
+The way of a request: its form and its path (`admission.form`, `admission.path`), its token and its rule (`Admission.identify`), a
+place among those under way (`in_flight`), the token to go on with (`Admission.authorize`), and then there and back (`relay`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tokenward.databricks.gateway.port import Mover
 from tokenward.databricks.gateway.relay import CLIENT_IDLE, Broken, ClientLeft, Relay
 from tokenward.databricks.hosts import workspace_origin
 from tokenward.diagnostics import Diagnostics
-from tokenward.errors import AuthenticationError
+from tokenward.errors import AuthenticationError, PolicyError
 from tokenward.middleware.asgi import authorization_values, live, send_answer
 from tokenward.middleware.door import verifier_for
 from tokenward.policy import Policy
@@ -102,7 +102,7 @@ class Gateway:
         self._in_flight = InFlight(max_concurrent)
         self._rounds = Rounds()
         self._client_idle = _client_idle(client_idle)
-        self._mover = AiohttpMover(origin) if mover is None else mover
+        self._mover = AiohttpMover(origin) if mover is None else _of_same_upstream(mover, origin)
         self._refusing = Refusing(realm, diagnostics)
         self._warm_up = validation.seconds("warm_up", warm_up, most=MAX_WARM_UP)
         self._drain = validation.seconds("drain", drain, most=MAX_WARM_UP)
@@ -123,7 +123,7 @@ class Gateway:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """For the lifespan of an app that it is mounted in: keys at the start and behind the requests, a clean end."""
-        self._in_flight.draining = False
+        self._in_flight.draining = self._in_flight.is_over = False
         async with self.verifier.running(warm_up=self._warm_up):
             try:
                 yield
@@ -140,6 +140,7 @@ class Gateway:
         """Wait until nothing is under way, `timeout` seconds at most, and cut off what is left; whether nothing was."""
         if await self._in_flight.tally.none_left(timeout):
             return True
+        self._in_flight.is_over = True
         self._rounds.end_all(Awaited.STOP)
         await self._in_flight.tally.none_left(CUT_OFF)
         return False
@@ -192,6 +193,7 @@ class Gateway:
             raise of_known_caller(refusal, identity) from None
         try:
             access = await self._admission.authorize(values, identity)
+            self._in_flight.require_not_over()
             fields = forwarded(scope["headers"], access.authorization.encode("ascii"), self._host)
             adapt = None if self._metadata is None else partial(self._metadata.of_challenge, path=target.path)
             relay = Relay(self._mover, receive, send, rule.patience, self._client_idle, self._rounds, adapt)
@@ -201,6 +203,13 @@ class Gateway:
 
     def _metadata_for(self, path: str) -> str | None:
         return self._metadata.address_for(path) if self._metadata is not None else None
+
+
+def _of_same_upstream(mover: Mover, origin: str) -> Mover:
+    """A mover of another upstream would be sent tokens that are for this one."""
+    if isinstance(mover, AiohttpMover) and mover.origin != origin:
+        raise PolicyError("mover", "it moves to another upstream", "Make it for the same address: AiohttpMover(upstream).")
+    return mover
 
 
 def _client_idle(value: float) -> float:

@@ -25,11 +25,17 @@ class InFlight:
         self._of: dict[Hashable, int] = {}
         self.tally = Tally()
         self.draining = False
+        self.is_over = False
 
     def require_open(self) -> None:
         """Raise Draining if nothing begins any more."""
         if self.draining:
             raise Draining("the gateway is stopping")
+
+    def require_not_over(self) -> None:
+        """Raise Draining if the end has come while the caller's token was got: nothing goes to the upstream after it."""
+        if self.is_over:
+            raise Draining("the gateway stopped before the request went on")
 
     def enter(self, caller: Hashable) -> None:
         """One more. Raises TooManyRequests or Draining."""

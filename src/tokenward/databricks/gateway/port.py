@@ -13,7 +13,7 @@ from typing import Literal, Protocol, TypeAlias
 from tokenward.databricks.admission.field_values import Fields
 
 FailedKind: TypeAlias = Literal["busy", "connect", "timeout", "tls", "closed", "protocol"]
-"""`busy`: all connections were in use, and none came free in time."""
+"""`busy`: all connections are in use; nobody waits for one."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
