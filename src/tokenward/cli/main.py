@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tokenward.cli import exchange, me, policy
+from tokenward.cli import diagnose, exchange, me, policy
 from tokenward.cli.failures import failure_of
 from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.cli.output import failure_document, prepare_streams, print_failure, print_json
@@ -15,7 +15,7 @@ from tokenward.cli.parser import Parser
 from tokenward.cli.serve import forward_auth, gateway
 from tokenward.errors import AuthenticationError, PolicyError
 
-COMMANDS = (exchange, me, policy, gateway, forward_auth)
+COMMANDS = (exchange, me, policy, diagnose, gateway, forward_auth)
 """Each module adds its parser, which names the function to run."""
 
 DESCRIPTION = """\
@@ -26,6 +26,10 @@ the three steps of Databricks' token federation:
   export DATABRICKS_HOST=adb-1234567890123456.7.azuredatabricks.net
   export FEDERATED_JWT_TOKEN=...        from your identity provider
   tokenward exchange --token-env FEDERATED_JWT_TOKEN --raw | tokenward me
+
+why a token could not be got, from a code, an error's text or a log:
+  tokenward diagnose AADSTS65001
+  tokenward diagnose < service.log
 
 servers of their own, configured by a file or the environment:
   tokenward gateway --config gateway.toml

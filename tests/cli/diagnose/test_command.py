@@ -1,0 +1,96 @@
+"""`tokenward diagnose` as people and scripts call it: a process, a pipe, a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """\
+import sys
+from tokenward.cli import diagnose, main
+main.COMMANDS = (*(command for command in main.COMMANDS if command is not diagnose), diagnose)
+sys.exit(main.main())"""
+JWT = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIiwidHlwIjoiSldUIn0.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlLyJ9.c2lnbmF0dXJl"
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def diagnosed(environment: dict[str, str]) -> Run:
+    """`diagnosed(*arguments, stdin=...)` runs the command as a process."""
+
+    def run(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", SCRIPT, "diagnose", *arguments]
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, env=environment | variables, timeout=60, check=False
+        )
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+def test_a_code_is_explained_for_people(diagnosed: Run) -> None:
+    done = diagnosed("AADSTS50000")
+    assert done.returncode == 0
+    assert [
+        word for word in ("TokenIssuanceError", "1. ", "5. ", "az ad sp show", "tenant admin") if word not in done.stdout
+    ] == []
+    assert "\x1b" not in done.stdout
+
+
+def test_what_is_piped_in_is_explained_for_machines(diagnosed: Run) -> None:
+    text = f"2026-01-09 ERROR AADSTS65001: no Trace ID: 0a1b2c3d-1111-4222-8333-444455556666 assertion={JWT}"
+    done = diagnosed("--json", stdin=text)
+    (found,) = json.loads(done.stdout)["diagnoses"]
+    assert (done.returncode, found["code"], found["retry"], found["known"]) == (0, "AADSTS65001", "interactive", True)
+    assert found["trace_id"] == "0a1b2c3d-1111-4222-8333-444455556666"
+    assert "eyJ" not in done.stdout
+
+
+def test_a_file_is_read(diagnosed: Run, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("AADSTS50011: x\n" * 3)
+    done = diagnosed("--file", str(log), "--json")
+    assert [(found["code"], found["count"]) for found in json.loads(done.stdout)["diagnoses"]] == [("AADSTS50011", 3)]
+
+
+def test_several_codes_are_explained_in_their_order(diagnosed: Run) -> None:
+    done = diagnosed("65001", "50011", "--json")
+    assert [found["code"] for found in json.loads(done.stdout)["diagnoses"]] == ["AADSTS65001", "AADSTS50011"]
+
+
+def test_an_unknown_code_ends_with_1_and_the_address_to_look_it_up(diagnosed: Run) -> None:
+    done = diagnosed("AADSTS1234567")
+    assert done.returncode == 1
+    assert "https://login.microsoftonline.com/error?code=1234567" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        pytest.param(["all is well"], 1, id="no error in it"),
+        pytest.param(["--file", os.devnull], 1, id="an empty file"),
+        pytest.param(["--file", "no/such/file"], 2, id="no file"),
+        pytest.param(["65001", "--file", os.devnull], 2, id="a text and a file"),
+        pytest.param([f"AADSTS65001 {JWT}"], 2, id="a token on the command line"),
+    ],
+)
+def test_what_cannot_be_diagnosed_ends_with_what_to_do_next(diagnosed: Run, arguments: list[str], code: int) -> None:
+    done = diagnosed(*arguments)
+    assert done.returncode == code
+    assert "next:" in done.stderr
+    assert "eyJ" not in done.stderr + done.stdout
+
+
+def test_help_fits_80_columns(diagnosed: Run) -> None:
+    done = diagnosed("--help", COLUMNS="80")
+    assert done.returncode == 0
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "examples:" in done.stdout

@@ -1,0 +1,150 @@
+"""The catalogue is complete, sourced and marked, and nothing that is not so can be read."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from tokenward.databricks.on_behalf_of.aadsts import explain
+from tokenward.troubleshoot.acquisition.catalogue import KINDS, MARKS, RETRIES, WHO, Entry, catalogue, read_catalogue
+
+ENTRIES = list(catalogue().values())
+OAUTH = {
+    *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"),
+    *("access_denied", "unsupported_response_type", "server_error", "temporarily_unavailable"),
+    *("authorization_pending", "slow_down", "expired_token", "interaction_required", "login_required", "consent_required"),
+    *("account_selection_required", "invalid_target", "invalid_token", "insufficient_scope", "invalid_resource"),
+}
+
+
+def _words(code: str) -> str:
+    entry = catalogue()[code]
+    return " ".join(f"{cause.cause} {' '.join(cause.steps)} {' '.join(cause.commands)}" for cause in entry.causes)
+
+
+def test_at_least_150_codes_of_entra_are_explained() -> None:
+    assert sum(entry.kind == "aadsts" for entry in ENTRIES) >= 150
+    assert all(re.fullmatch(r"AADSTS[1-9]\d{3,7}", entry.code) for entry in ENTRIES if entry.kind == "aadsts")
+
+
+def test_the_error_values_of_the_standards_are_explained() -> None:
+    assert {entry.code for entry in ENTRIES if entry.kind == "oauth"} >= OAUTH
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=[entry.code for entry in ENTRIES])
+def test_each_entry_has_causes_steps_a_source_and_a_mark(entry: Entry) -> None:
+    assert entry.kind in KINDS
+    assert entry.retry in RETRIES
+    assert entry.mark in MARKS
+    assert set(entry.who) <= WHO
+    assert entry.source.startswith("https://")
+    assert all(cause.steps for cause in entry.causes)
+    texts = [entry.meaning, *(text for cause in entry.causes for text in (cause.cause, *cause.steps))]
+    assert all(text.isascii() and text.endswith(".") and "|" not in text for text in texts)
+    assert all(command.isascii() and command.strip() == command for cause in entry.causes for command in cause.commands)
+
+
+def test_only_codes_that_others_speak_of_are_marked_as_inferred() -> None:
+    official = "https://learn.microsoft.com/entra/identity-platform/reference-error-codes"
+    assert {entry.mark for entry in ENTRIES if entry.source == official} == {"verified"}
+    assert {entry.code for entry in ENTRIES if entry.mark == "inferred"} >= {"AADSTS5000224", "AADSTS530003", "AADSTS392200"}
+
+
+def test_no_command_passes_a_secret_as_an_argument() -> None:
+    commands = " ".join(command for entry in ENTRIES for cause in entry.causes for command in cause.commands)
+    assert re.search(r"--(password|client-secret|secret|token)\b", commands) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        pytest.param(0, ("password", "hybrid", "revoked", "Reset"), id="the password is expired, wrong or out of step"),
+        pytest.param(1, ("on-behalf-of", "client_id", "missing"), id="a parameter is missing or wrong"),
+        pytest.param(2, ("device code", "Enterprise applications", "az ad sp create"), id="consent"),
+        pytest.param(3, ("symmetric", "keyCredentials", "usage=='Sign'", "az ad sp", "az ad app"), id="a symmetric signing key"),
+        pytest.param(4, ("application permissions only", "/.default", "delegated", "User.Read"), id="no delegated permission"),
+    ],
+)
+def test_aadsts50000_has_its_five_root_causes_in_order(number: int, words: tuple[str, ...]) -> None:
+    cause = catalogue()["AADSTS50000"].causes[number]
+    text = " ".join((cause.cause, *cause.steps, *cause.commands))
+    assert [word for word in words if word not in text] == []
+    assert cause.commands
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        pytest.param(
+            "AADSTS65001",
+            ("AzureDatabricks", "user_impersonation", "Grant admin consent", "interactively", "knownClientApplications"),
+            id="not consented",
+        ),
+        pytest.param("AADSTS50011", ("redirect_uri", "slash", "az ad app update", "X-Forwarded-Proto"), id="redirect URI"),
+    ],
+)
+def test_the_two_common_refusals_have_their_causes_and_steps(code: str, words: tuple[str, ...]) -> None:
+    assert [word for word in words if word not in _words(code)] == []
+    assert len(catalogue()[code].causes) >= 4
+
+
+def test_what_on_behalf_of_explains_is_in_the_catalogue_too() -> None:
+    """Its table is short and speaks of its own flow; no number of it may be unknown here."""
+    explained = [code for code in range(10**6) if explain(code)] + [c for c in range(7_000_000, 7_001_000) if explain(c)]
+    assert len(explained) > 20
+    assert [code for code in explained if f"AADSTS{code}" not in catalogue()] == []
+
+
+def test_the_catalogue_cannot_be_changed() -> None:
+    entry = catalogue()["AADSTS65001"]
+    with pytest.raises(TypeError):
+        catalogue()["AADSTS65001"] = entry  # type: ignore[index]
+    with pytest.raises(TypeError):
+        entry.errors["invalid_grant"] = "verified"  # type: ignore[index]
+    with pytest.raises(AttributeError):
+        entry.meaning = "another"  # type: ignore[misc]
+
+
+def _first() -> dict[str, Any]:
+    document = json.loads(files("tokenward.troubleshoot.acquisition").joinpath("catalogue.json").read_text("utf-8"))
+    entry: dict[str, Any] = document["entries"][0]
+    return entry
+
+
+def _changed(**members: object) -> bytes:
+    return json.dumps({"entries": [{**_first(), **members}]}).encode()
+
+
+def test_an_entry_as_it_should_be_is_read() -> None:
+    assert list(read_catalogue(_changed())) == [_first()["code"]]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param(b"[]", id="no object"),
+        pytest.param(b"{}", id="no entries"),
+        pytest.param(b'{"entries": [1]}', id="an entry that is no object"),
+        pytest.param(json.dumps({"entries": [_first(), _first()]}).encode(), id="a code twice"),
+        pytest.param(_changed(extra=1), id="a member that nobody reads"),
+        pytest.param(_changed(code=" "), id="no code"),
+        pytest.param(_changed(meaning=""), id="no meaning"),
+        pytest.param(_changed(kind="other"), id="another kind"),
+        pytest.param(_changed(retry="maybe"), id="another word for retry"),
+        pytest.param(_changed(mark="rumour"), id="another mark"),
+        pytest.param(_changed(source="http://example.org"), id="a source without https"),
+        pytest.param(_changed(errors=[]), id="errors that are no object"),
+        pytest.param(_changed(errors={"invalid_grant": "perhaps"}), id="an error without a mark"),
+        pytest.param(_changed(causes=[]), id="no cause"),
+        pytest.param(_changed(causes=[{"cause": "a", "who": "user", "steps": [], "commands": []}]), id="no step"),
+        pytest.param(_changed(causes=[{"cause": "a", "who": "nobody", "steps": ["b"], "commands": []}]), id="nobody acts"),
+        pytest.param(_changed(causes=[{"cause": "a", "who": "user", "steps": "b", "commands": []}]), id="steps that are a text"),
+    ],
+)
+def test_a_catalogue_that_is_not_as_it_should_be_is_refused(document: bytes) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        read_catalogue(document)

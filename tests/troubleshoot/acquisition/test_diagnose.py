@@ -1,0 +1,180 @@
+"""Errors are found in whatever a person has at hand, and nothing else of it comes out again."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenward.troubleshoot import diagnose
+from tokenward.troubleshoot.acquisition.diagnose import MAX_DIAGNOSES
+
+TRACE = "0a1b2c3d-1111-4222-8333-444455556666"
+CORRELATION = "1a1b2c3d-1111-4222-8333-444455556666"
+TIME = "2026-01-09 02:02:12Z"
+OTHER = "9a1b2c3d-1111-4222-8333-444455556666"
+TEXT = f"AADSTS500133: Assertion is over.\r\nTrace ID: {TRACE}\r\nCorrelation ID: {CORRELATION}\r\nTimestamp: {TIME}"
+ONE_LINE = f"AADSTS500133: Assertion is over. Trace ID: {TRACE} Correlation ID: {CORRELATION} Timestamp: {TIME}"
+ANSWER: dict[str, object] = {
+    "error": "invalid_grant",
+    "error_description": TEXT,
+    "error_codes": [500133],
+    "timestamp": TIME,
+    "trace_id": TRACE,
+    "correlation_id": CORRELATION,
+    "suberror": "bad_token",
+}
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
+
+
+def codes(text: str | bytes | Mapping[str, object]) -> list[str]:
+    return [diagnosis.code for diagnosis in diagnose(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("AADSTS65001", ["AADSTS65001"], id="a code"),
+        pytest.param(" aadsts65001: text", ["AADSTS65001"], id="in lower case"),
+        pytest.param("65001", ["AADSTS65001"], id="its number alone"),
+        pytest.param("50011\nAADSTS65001\n50000", ["AADSTS50011", "AADSTS65001", "AADSTS50000"], id="one per line, in order"),
+        pytest.param(b"\xff AADSTS65001", ["AADSTS65001"], id="bytes that are no UTF-8"),
+        pytest.param("https://login.microsoftonline.com/error?code=65001", ["AADSTS65001"], id="the look-up address"),
+        pytest.param("x-ms-clitelem: 1,500133,0,,", ["AADSTS500133"], id="the telemetry header"),
+        pytest.param('"error_codes":[70002, 70000]', ["AADSTS70000", "AADSTS70002"], id="a list, whose general code is last"),
+        pytest.param(r"{\"error_codes\":[65001]}", ["AADSTS65001"], id="JSON within JSON"),
+        pytest.param("invalid_grant", ["invalid_grant"], id="an OAuth error"),
+        pytest.param("Error=INVALID_CLIENT&x=1", ["invalid_client"], id="an OAuth error in a form"),
+        pytest.param(
+            "The user or administrator has not consented to use the application with ID <client-id>.",
+            ["AADSTS65001"],
+            id="the text about consent without its code",
+        ),
+        pytest.param(
+            "The reply URL specified in the request does not match the reply URLs configured for the application: 'x'",
+            ["AADSTS50011"],
+            id="the text about reply URLs without its code",
+        ),
+        pytest.param(
+            '{"error":"invalid_grant","error_description":"Failed to process token: TOKEN_INVALID (Ensure a valid ...)"}',
+            ["databricks_token_invalid", "invalid_grant"],
+            id="no federation policy",
+        ),
+        pytest.param(
+            '{"error_code":403,"message":"Invalid access token."}', ["databricks_invalid_access_token"], id="a refused PAT"
+        ),
+        pytest.param(
+            {"error_code": 403, "message": "Invalid access token."}, ["databricks_invalid_access_token"], id="as object"
+        ),
+        pytest.param("Token is expired", [], id="a text that others use too"),
+        pytest.param("invalid_grants my-invalid_grant", [], id="other words"),
+        pytest.param("took 65001 ms", [], id="a number in a sentence"),
+        pytest.param("", [], id="nothing"),
+        pytest.param({}, [], id="an empty object"),
+    ],
+)
+def test_errors_are_found_in_whatever_is_given(text: str | bytes | Mapping[str, object], expected: list[str]) -> None:
+    assert codes(text) == expected
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(TEXT, id="a text of lines"),
+        pytest.param(ONE_LINE, id="a text in one line"),
+        pytest.param(json.dumps({"error_description": ONE_LINE}), id="an answer"),
+        pytest.param(json.dumps({"error_description": TEXT}, indent=2), id="an answer in lines"),
+        pytest.param(json.dumps({"log": json.dumps(ANSWER)}), id="an answer in a log event"),
+        pytest.param(f"2026-01-09 ERROR {json.dumps(ANSWER, indent=2)}\n2026-01-09 INFO done", id="an answer in a log"),
+        pytest.param(ANSWER, id="an object"),
+        pytest.param({"outer": [{"inner": ANSWER}]}, id="an object in an object"),
+    ],
+)
+def test_what_support_asks_for_is_kept(answer: str | Mapping[str, object]) -> None:
+    found = diagnose(answer)[0]
+    assert (found.code, found.trace_id, found.correlation_id, found.timestamp) == ("AADSTS500133", TRACE, CORRELATION, TIME)
+
+
+def test_each_error_of_a_log_is_counted_and_has_the_ids_of_its_own_last_message() -> None:
+    first, other = "2026-01-09 WARN AADSTS65001: no\n", f"2026-01-09 WARN {ONE_LINE}\n"
+    last = f"2026-01-09 WARN AADSTS65001: no Trace ID: {OTHER}\n"
+    found = {diagnosis.code: diagnosis for diagnosis in diagnose((first + other) * 3 + last + first)}
+    assert (found["AADSTS65001"].count, found["AADSTS500133"].count) == (5, 3)
+    assert (found["AADSTS65001"].trace_id, found["AADSTS500133"].trace_id) == (OTHER, TRACE)
+
+
+def test_an_unknown_code_says_so_and_has_the_address_to_look_it_up() -> None:
+    (found,) = diagnose("AADSTS1234567: something new")
+    assert found.entry is None
+    assert found.look_up == "https://login.microsoftonline.com/error?code=1234567"
+
+
+def test_a_known_code_has_its_entry_and_microsofts_address() -> None:
+    (found,) = diagnose("50000")
+    assert found.entry is not None
+    assert len(found.entry.causes) >= 5
+    assert found.look_up.endswith("/error?code=50000")
+
+
+def test_nothing_secret_of_the_text_comes_out_again() -> None:
+    text = (
+        f"AADSTS7000215 client_secret=hunter2~Q8 assertion={JWT} token=dapi0123456789abcdef user=ann@example.org trace_id={JWT}"
+    )
+    for given_ in (text, text.encode(), {"error_description": text, JWT: [text], "error_codes": [7000215, JWT]}):
+        said = repr(diagnose(given_))
+        assert "AADSTS7000215" in said
+        assert not re.search(r"hunter2|eyJ|dapi0|ann@", said)
+
+
+CYCLE: dict[str, Any] = {"error": "invalid_grant"}
+CYCLE["again"] = [CYCLE, CYCLE]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("\n" * 2**21, id="empty lines"),
+        pytest.param("AADSTS50011 " * 200_000, id="one code"),
+        pytest.param("".join(f"AADSTS{number} " for number in range(10_000, 90_000)), id="many codes"),
+        pytest.param("error_codes: [" * 100_000, id="lists without an end"),
+        pytest.param("AADSTS50011\n" + "trace id: " * 100_000, id="ids that do not come"),
+        pytest.param("AADSTS" + "1" * 2**20, id="a long number"),
+        pytest.param({"error_codes": [10**400, -1, True, "65001", None] * 10_000}, id="numbers that are no codes"),
+        pytest.param(CYCLE, id="an object in itself"),
+        pytest.param({"x" * 2**20: ["AADSTS65001"] * 100_000}, id="a broad object"),
+    ],
+)
+def test_hostile_input_is_bounded(text: str | Mapping[str, object]) -> None:
+    began = time.process_time()
+    found = diagnose(text)
+    assert time.process_time() - began < 10
+    assert len(found) <= MAX_DIAGNOSES
+    assert all(len(str(asdict(each)["code"])) < 64 for each in found if each.entry is None)
+
+
+_PIECES = st.sampled_from(
+    ["AADSTS", "65001", "error_codes: [", "70002]", "Trace ID: ", TRACE, "\r\n", '"', "\\", "invalid_grant", "\n ", "Timestamp: "]
+)
+_TEXTS = st.one_of(st.text(), st.lists(st.one_of(_PIECES, st.text(max_size=3))).map("".join))
+_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), _TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(_TEXTS, inner, max_size=4)),
+    max_leaves=12,
+)
+_NAMES = st.one_of(st.sampled_from([*ANSWER, "error_code", "message"]), _TEXTS)
+
+
+@given(st.one_of(_TEXTS, st.binary(), st.dictionaries(_NAMES, _VALUES, max_size=6)))
+def test_it_raises_nothing_and_says_only_codes_ids_and_times(text: str | bytes | dict[str, object]) -> None:
+    for found in diagnose(text):
+        assert found.entry is not None or re.fullmatch(r"AADSTS[0-9]{1,9}", found.code)
+        assert found.count >= 1
+        assert all(re.fullmatch(r"[0-9A-Fa-f-]{36}", each) for each in (found.trace_id, found.correlation_id) if each)
+        assert found.timestamp is None or re.fullmatch(r"[0-9 TZ:-]{20}", found.timestamp)
