@@ -30,12 +30,17 @@ SHOWN_CLAIMS = frozenset(
 """Claims whose value may be logged: what was asked for, and by which application; not who a person is."""
 
 
+DOCS = "docs/codes.md#"
+"""Where the codes are explained, in this project's own files; `tokenward diagnose CODE` prints the same."""
+
+
 class Diagnostics:
     """Logs rejections and refusals, and sums them up when there are many.
 
     first      how many are logged one by one, per code and interval; None logs all of them
     interval   seconds after which the others are reported as counts, in one `token_rejections_summed` event, which sums up
                  what was `rejected` for its token and what was `refused` for another reason
+    docs       what stands in front of the code in an event's `docs`, such as the address of your own pages
     logger     a structlog logger; by default `structlog.get_logger("tokenward")`
     monotonic  seconds that never go back
 
@@ -47,11 +52,13 @@ class Diagnostics:
         *,
         first: int | None = FIRST,
         interval: float = INTERVAL,
+        docs: str = DOCS,
         logger: Logger | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._first = None if first is None else validation.whole("first", first, least=0, most=1_000_000)
         self._interval = _interval(interval)
+        self._docs = validation.text("docs", docs, "'https://wiki.example/codes#'")
         self._logger = logger_or_ours(logger)
         self._monotonic = validation.clock("monotonic", monotonic)
         self._counts: Counter[str] = Counter()
@@ -63,7 +70,8 @@ class Diagnostics:
     def rejected(self, error: AuthenticationError, *, method: str, path: str) -> None:
         """Report one rejection of one request; `path` is without its query, which may hold secrets."""
         if self._is_due(error.code):
-            self._emit(_level(error), "token_rejected", event_fields(error) | {"method": shown(method), "path": shown(path)})
+            fields = event_fields(error) | {"docs": self._docs + error.code}
+            self._emit(_level(error), "token_rejected", fields | {"method": shown(method), "path": shown(path)})
 
     def refused(self, code: str, fields: Mapping[str, object], *, method: str, path: str, level: str = "warning") -> None:
         """Report a request that was refused for another reason than its token; the fields are escaped and bounded here."""
@@ -142,6 +150,7 @@ def event_fields(error: AuthenticationError) -> dict[str, object]:
         "key_age": None if error.key_age is None else round(error.key_age, 1),
         "retry_after": None if error.retry_after is None else round(error.retry_after, 1),
         "signature_held": error.signature_held,
+        "fingerprint": error.fingerprint,
     }
     return {name: value for name, value in fields.items() if value is not None}
 

@@ -70,7 +70,7 @@ class AuthenticationError(Exception):
     What it carries is for the operator's log and never for the caller: `reason` is our own fixed sentence; `claim`,
     `expected` and `actual` say what was judged; `issuer`, `kid` and `algorithm` are what the token said of itself
     (unverified unless `signature_held`); `client` is the calling application, once the signature held; `key_age` and
-    `retry_after` are in seconds.
+    `retry_after` are in seconds; `fingerprint` is the beginning of the token's SHA-256, if it was a token at all.
     """
 
     code: ClassVar[str]
@@ -89,6 +89,7 @@ class AuthenticationError(Exception):
     retry_after: float | None = None
     key_age: float | None = None
     signature_held: bool = False
+    fingerprint: str | None = None
 
     def __init__(self, reason: str = "", **details: Unpack[Details]) -> None:
         super().__init__(reason)

@@ -16,6 +16,7 @@ A shorter slice of a signature cannot be told from a kid, and is shown; so is on
 from __future__ import annotations
 
 import codecs
+import hashlib
 import re
 from base64 import urlsafe_b64decode
 
@@ -34,6 +35,10 @@ IDENTIFIER = 64
 
 PREFIX = 16
 """Characters in front of a slice, such as those of a word that it is joined to, without which it is looked at, too."""
+
+FINGERPRINT = 6
+"""Bytes of a token's SHA-256 that a log shows: enough that two tokens of one day's log hardly ever share them, and of no use to
+whoever would guess the token, whose signature has 64 bytes or more."""
 
 _MASK = "<token>"
 _RUN = re.compile(rf"[A-Za-z0-9_.-]{{{SEGMENT},}}")
@@ -57,6 +62,19 @@ def shown(value: object) -> object:
         ]
         return items if len(value) <= MAX_ITEMS else [*items, f"... {len(value) - MAX_ITEMS} more"]
     return f"<{type(value).__name__}>"
+
+
+def fingerprint_of(token: bytes) -> str:
+    """Twelve hexadecimal digits by which the log, `explain` and whoever holds a token can tell that they mean the same one.
+
+    Not for texts that may be short, such as passwords: these could be guessed by it.
+    """
+    return fingerprint(hashlib.sha256(token).digest())
+
+
+def fingerprint(digest: bytes) -> str:
+    """The same, of a SHA-256 that is there already."""
+    return digest[:FINGERPRINT].hex()
 
 
 def _shown_text(value: str) -> str:

@@ -28,6 +28,7 @@ from tokenward.keys.jwk import Key
 from tokenward.keys.source import Clock, KeySource, Source
 from tokenward.memory import NO_CLAIMS, Memory, Remembered, digest_of
 from tokenward.policy import Policy, Route
+from tokenward.redaction import fingerprint
 from tokenward.token.admission import admit, note_origin
 from tokenward.token.caller import caller_checks_of, identity_of
 from tokenward.token.claims import CLAIM_CHECKS
@@ -78,9 +79,15 @@ class Walk:
         digest = digest_of(token)
         remembered = self._memory.recall(digest, self._clock())
         if remembered is not None:
-            return self._welcome_again(remembered)
-        compact = self._opener.open(token)
-        route = admit(compact, self._policy)
+            return self._welcome_again(remembered, digest)
+        try:
+            compact = self._opener.open(token)
+            route = admit(compact, self._policy)
+        except MalformedToken:  # may be anything, even a password with dots: it gets no fingerprint
+            raise
+        except TokenRejected as rejection:
+            rejection.fingerprint = fingerprint(digest)
+            raise
         return Pending(compact, route, self._sources[route.issuer.issuer], digest)
 
     def keys_in_hand(self, pending: Pending) -> Sequence[Key] | Search:
@@ -145,7 +152,7 @@ class Walk:
             check(issuer, identity)
         return identity
 
-    def _welcome_again(self, remembered: Remembered) -> Identity:
+    def _welcome_again(self, remembered: Remembered, digest: bytes) -> Identity:
         identity = remembered.identity_afresh()
         try:
             self._run_own_checks(identity)
@@ -153,6 +160,7 @@ class Walk:
             header = remembered.header
             rejection.kid, rejection.algorithm, rejection.issuer = header.kid, header.alg, identity.issuer
             rejection.client, rejection.key_age, rejection.signature_held = identity.client_id, remembered.source.age(), True
+            rejection.fingerprint = fingerprint(digest)
             raise
         return identity
 
@@ -179,8 +187,9 @@ class Walk:
 
 
 def _explained(error: E, pending: Pending) -> E:
-    """Add what the operator's log needs: what the token says of itself, and how old the keys are that judged it."""
+    """Add what the operator's log needs: which token it was, what it says of itself, and how old the keys are that judged it."""
     note_origin(error, pending.compact)
+    error.fingerprint = fingerprint(pending.digest)
     error.key_age = pending.source.age()
     if error.signature_held:
         client: object = client_of(pending.compact.claims)

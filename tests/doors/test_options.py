@@ -52,6 +52,7 @@ GUARD: dict[str, list[Any]] = {"policy": [7, "project.policy", None, object()], 
 DIAGNOSTICS: dict[str, list[Any]] = {
     "first": [-1, 1.5, True, "10", *NUMBERS],
     "interval": [-1, "60", None, True, 86401, *NUMBERS],
+    "docs": ["", None, 5, b"docs/", " docs/", "docs/\n"],
     "logger": ["log", object(), Silent(), logging.getLogger(), logging.LoggerAdapter(logging.getLogger())],
     "monotonic": [5.0, None, _later],
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 import traceback
@@ -11,11 +12,12 @@ import pytest
 import structlog
 from structlog.testing import CapturingLogger
 
-from tokenward import AuthenticationError, KeysUnavailable, PolicyError, entra
+from tokenward import AuthenticationError, Identity, KeysUnavailable, Policy, PolicyError, entra
 from tokenward.diagnostics import MAX_ITEMS, MAX_TEXT, Diagnostics, event_fields, shown
 from tokenward.errors import AudienceNotAccepted, ClaimMalformed, MissingToken, SignatureInvalid, TokenExpired, TokenTooLarge
 from tokenward.keylog import log_key_event
 from tokenward.keys.events import KeyEvent, KeysRefreshed, KeysRefreshFailed
+from tokenward.redaction import fingerprint_of
 
 PERSONAL = [
     *("sub", "oid", "upn", "unique_name", "preferred_username", "email", "name", "given_name", "family_name", "ipaddr", "groups"),
@@ -61,7 +63,8 @@ def test_a_rejection_is_one_event_with_everything_an_operator_asks_for(desk: Any
     error = desk.rejection(lambda: verifier.verify(desk.token(desk.claims(aud="api://other"))))
     assert error.signature_held is False  # the keys were not fetched yet, and this token was not worth a fetch
     verifier.verify(desk.token())
-    error = desk.rejection(lambda: verifier.verify(desk.token(desk.claims(aud="api://other"))))
+    token = desk.token(desk.claims(aud="api://other"))
+    error = desk.rejection(lambda: verifier.verify(token))
     Diagnostics(logger=events).rejected(error, method="GET", path="/jobs")
     ((level, name, fields),) = events.seen
     assert (level, name) == ("warning", "token_rejected")
@@ -78,9 +81,50 @@ def test_a_rejection_is_one_event_with_everything_an_operator_asks_for(desk: Any
         "kid": "kid-rsa",
         "alg": "RS256",
         "signature_held": True,
+        "fingerprint": hashlib.sha256(token.encode()).hexdigest()[:12],
+        "docs": "docs/codes.md#audience_not_accepted",
         "method": "GET",
         "path": "/jobs",
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "header"),
+    [
+        pytest.param({}, {"alg": "none"}, id="by its header"),
+        pytest.param({"iss": "https://stranger.example/"}, {}, id="by its issuer"),
+        pytest.param({"exp": 1}, {}, id="by its time"),
+    ],
+)
+def test_a_refused_token_is_known_by_its_fingerprint_wherever_it_was_refused(desk: Any, changes: Any, header: Any) -> None:
+    token = desk.token(desk.claims(**changes), **header)
+    error = desk.rejection(lambda: desk.verifier(desk.rule()).verify(token))
+    assert error.fingerprint == fingerprint_of(token.encode()) == hashlib.sha256(token.encode()).hexdigest()[:12]
+
+
+def test_a_remembered_token_that_a_check_refuses_has_its_fingerprint(desk: Any) -> None:
+    refuses = False
+
+    def check(identity: Identity) -> None:
+        if refuses:
+            raise TokenExpired("early")
+
+    verifier = desk.verifier(policy=Policy([desk.rule()], checks=[check]))
+    token = desk.token()
+    verifier.verify(token)
+    refuses = True
+    assert desk.rejection(lambda: verifier.verify(token)).fingerprint == fingerprint_of(token.encode())
+
+
+@pytest.mark.parametrize("text", ["hunter2", "a.b.c", "correct.horse.battery"])
+def test_what_is_no_token_gets_no_fingerprint_as_it_could_be_guessed_by_it(desk: Any, text: str) -> None:
+    error = desk.rejection(lambda: desk.verifier(desk.rule()).verify(text))
+    assert (error.code, error.fingerprint) == ("malformed_token", None)
+
+
+def test_docs_lead_to_pages_of_ones_own(events: Events) -> None:
+    Diagnostics(logger=events, docs="https://wiki.example/tokens/").rejected(TokenExpired(), method="GET", path="/")
+    assert events.named("token_rejected")[0]["docs"] == "https://wiki.example/tokens/token_expired"
 
 
 @pytest.mark.parametrize(
