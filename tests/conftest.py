@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -103,6 +104,18 @@ def served(issuer: LocalIssuer) -> Iterator[IssuerServer]:
     """The same issuer over HTTP on loopback."""
     with IssuerServer(issuer) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_program() -> str:
+    """redis-server, or a skip that says how to get it; where TOKENWARD_REQUIRE lists redis it must be there."""
+    program = shutil.which("redis-server", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/bin", "/usr/sbin")))
+    if program is None:
+        missing = "redis-server is not installed: apt install redis-server (Debian), brew install redis (macOS)"
+        if "redis" in os.environ.get("TOKENWARD_REQUIRE", "").split(","):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return program
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -3,7 +3,8 @@ gateway passes on what the caller may call."""
 
 from tokenward.databricks.access import AccessToken, Subject
 from tokenward.databricks.admission.credentials import Fixed, PassThrough
-from tokenward.databricks.admission.rules import Patience, Rule
+from tokenward.databricks.admission.patience import Patience
+from tokenward.databricks.admission.rule import Rule
 from tokenward.databricks.exchange import Exchange
 from tokenward.databricks.federation.federation_policy import FederationPolicy
 from tokenward.databricks.federation.policies import policy_of, read_policies

@@ -153,12 +153,13 @@ class AsyncTokenSource(_Source):
         shared: SharedTokens | None = None,
     ) -> None:
         super().__init__(grant, remember, observer, clock)
-        self._together = None if shared is None else Together(grant.name, _shared(shared), _timeout(timeout), clock)
+        seconds = _timeout(timeout)
+        self._together = None if shared is None else Together(grant.name, _shared(shared), seconds, clock)
         self._sharing: LoopSharing[AccessToken] = LoopSharing(
             AsyncHttpxFetch() if fetch is None else validation.fetch(fetch, async_one=True),
             clock=clock,
             monotonic=monotonic,
-            timeout=_timeout(timeout),
+            timeout=seconds,
             remember=remember,
             told=partial(_tell, grant.name, observer),
         )

@@ -21,7 +21,8 @@ from tokenward.cli.serve.server import listening, server_from
 from tokenward.cli.serve.settings import Settings
 from tokenward.databricks import AsyncTokenSource, Exchange, OnBehalfOf
 from tokenward.databricks.admission.credentials import Fixed, PassThrough
-from tokenward.databricks.admission.rules import Patience, Rule
+from tokenward.databricks.admission.patience import Patience
+from tokenward.databricks.admission.rule import Rule
 from tokenward.databricks.gateway.aiohttp_mover import CONNECTIONS
 from tokenward.testing.loopback import free_port
 

@@ -6,8 +6,6 @@ import asyncio
 import base64
 import hashlib
 import json
-import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -72,18 +70,6 @@ class RedisProcess:
     def go_on(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
-
-
-@pytest.fixture(scope="session")
-def redis_program() -> str:
-    """redis-server, or a skip that says how to get it; where TOKENWARD_REQUIRE lists redis it must be there."""
-    program = shutil.which("redis-server", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/bin", "/usr/sbin")))
-    if program is None:
-        missing = "redis-server is not installed: apt install redis-server (Debian), brew install redis (macOS)"
-        if "redis" in os.environ.get("TOKENWARD_REQUIRE", "").split(","):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return program
 
 
 NewRedis = Callable[..., RedisProcess]

@@ -25,7 +25,8 @@ import uvicorn
 from tokenward import AsyncVerifier, Issuer, Policy, entra
 from tokenward.databricks import Exchange
 from tokenward.databricks.admission.credentials import PassThrough
-from tokenward.databricks.admission.rule import Patience, Rule
+from tokenward.databricks.admission.patience import Patience
+from tokenward.databricks.admission.rule import Rule
 from tokenward.databricks.gateway.gateway import Gateway
 from tokenward.databricks.tokens import AsyncTokenSource
 from tokenward.diagnostics import Diagnostics

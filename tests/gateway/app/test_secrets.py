@@ -11,7 +11,6 @@ import structlog
 from tokenward.databricks.access import AccessToken
 from tokenward.databricks.admission.admission import Admitted
 from tokenward.databricks.admission.credentials import Fixed
-from tokenward.databricks.admission.rule import Rule
 from tokenward.databricks.gateway.port import Outgoing
 from tokenward.diagnostics import Diagnostics
 from tokenward.identity import Identity
@@ -19,7 +18,6 @@ from tokenward.testing.loopback import free_port
 
 PATH = "/api/2.0/anything"
 ANYBODY = Identity("x", "https://idp.example/", None, None, "user", frozenset(), frozenset(), 1.0, {})
-RULE = Rule("anything", frozenset({"GET"}), PATH)
 
 
 def _told_of(token: str, text: str) -> list[str]:
@@ -86,7 +84,7 @@ def test_the_address_of_the_upstream_is_not_told_to_callers(serve: Any) -> None:
     "thing",
     [
         pytest.param(lambda token: Fixed(token), id="a fixed token"),
-        pytest.param(lambda token: Admitted(ANYBODY, AccessToken(token, 1.0, "", "fixed"), RULE), id="a verdict"),
+        pytest.param(lambda token: Admitted(ANYBODY, AccessToken(token, 1.0, "", "fixed")), id="a verdict"),
         pytest.param(lambda token: Outgoing("GET", "/", [(b"authorization", token.encode())], None, 1.0), id="a request"),
     ],
 )

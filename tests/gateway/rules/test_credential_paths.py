@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tokenward.databricks.admission.path import checked_target
 from tokenward.databricks.admission.refusals import GatewayRefusal, PathNotAllowed
-from tokenward.databricks.admission.rules import METHODS, Rule, allowed
+from tokenward.databricks.admission.rule import METHODS, Rule
+from tokenward.databricks.admission.rules import allowed
 
 READ_UP_TO = "0.156."
 """The version of databricks-sdk whose paths were read when EXPECTED was written; later ones may have more of them."""

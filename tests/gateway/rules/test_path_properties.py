@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tokenward.databricks.admission.path import Target, checked_target
 from tokenward.databricks.admission.refusals import PathMalformed, PathNotAllowed
-from tokenward.databricks.admission.rules import METHODS, Rule, Rules
+from tokenward.databricks.admission.rule import METHODS, Rule
+from tokenward.databricks.admission.rules import Rules
 
 PARTS = [
     *(b"/", b"//", b".", b"..", b"%2e", b"%2E", b"%2f", b"%5c", b"\\", b";", b"%3b", b"#", b"?", b" ", b"%20", b"\x00", b"%00"),

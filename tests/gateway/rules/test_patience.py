@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tokenward.databricks.admission.patience import Patience
 from tokenward.databricks.admission.presets import PRESETS
-from tokenward.databricks.admission.rules import METHODS, Patience, Rule, allowed
+from tokenward.databricks.admission.rule import METHODS, Rule
+from tokenward.databricks.admission.rules import allowed
 
 LONG, ORDINARY = Patience(10.0, 310.0, 310.0), Patience(10.0, 120.0, 120.0)
 

@@ -6,7 +6,8 @@ import pytest
 
 from tokenward.databricks.admission.presets import PRESETS
 from tokenward.databricks.admission.refusals import GatewayRefusal, MethodNotAllowed, PathNotAllowed
-from tokenward.databricks.admission.rules import METHODS, Rule, allowed
+from tokenward.databricks.admission.rule import METHODS, Rule
+from tokenward.databricks.admission.rules import allowed
 
 CALLS = [
     ("sql", "POST", "/api/2.0/sql/statements"),

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from tokenward.databricks.admission.patience import Patience
 from tokenward.databricks.admission.refusals import MethodNotAllowed, PathNotAllowed
-from tokenward.databricks.admission.rules import METHODS, Patience, Rule, Rules, allowed
+from tokenward.databricks.admission.rule import METHODS, Rule
+from tokenward.databricks.admission.rules import Rules, allowed
 from tokenward.errors import PolicyError
 
 GET = frozenset({"GET"})

@@ -9,8 +9,10 @@ from dataclasses import fields, replace
 from typing import Any
 
 from tokenward.cli.serve.settings import Section
+from tokenward.databricks.admission.patience import Patience
 from tokenward.databricks.admission.presets import PRESETS
-from tokenward.databricks.admission.rules import Patience, Rule, allowed
+from tokenward.databricks.admission.rule import Rule
+from tokenward.databricks.admission.rules import allowed
 from tokenward.errors import PolicyError
 
 _WHAT = f"what may be called: {', '.join(sorted(PRESETS))}, or rules of your own; all is every API of the workspace"

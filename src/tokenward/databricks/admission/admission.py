@@ -11,7 +11,8 @@ from tokenward.databricks.access import AccessToken
 from tokenward.databricks.admission.credentials import Credentials, authorizer_of
 from tokenward.databricks.admission.path import Target
 from tokenward.databricks.admission.refusals import GatewayRefusal
-from tokenward.databricks.admission.rules import Rule, Rules
+from tokenward.databricks.admission.rule import Rule
+from tokenward.databricks.admission.rules import Rules
 from tokenward.errors import AuthenticationError
 from tokenward.identity import Identity
 from tokenward.token.authorization import bearer_token
@@ -20,11 +21,10 @@ from tokenward.verifier import AsyncVerifier
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request that may go on: whose it is, the token to send on, and the rule that lets it pass."""
+    """A request that may go on: whose it is, and the token to send on."""
 
     identity: Identity
     access: AccessToken
-    rule: Rule
 
 
 class Admission:
@@ -43,8 +43,8 @@ class Admission:
 
         Raises AuthenticationError and GatewayRefusal.
         """
-        identity, rule = await self.identify(values, method, target)
-        return Admitted(identity, await self.authorize(values, identity), rule)
+        identity, _ = await self.identify(values, method, target)
+        return Admitted(identity, await self.authorize(values, identity))
 
     async def identify(self, values: Sequence[bytes], method: str, target: Target) -> tuple[Identity, Rule]:
         """The first two questions: who calls, and which rule lets it pass. Raises AuthenticationError and GatewayRefusal."""

@@ -11,8 +11,6 @@ from tokenward.databricks.admission.patience import Patience, usual
 from tokenward.databricks.admission.refusals import PathMalformed
 from tokenward.errors import PolicyError
 
-__all__ = ["METHODS", "Patience", "Rule"]
-
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 """Not CONNECT and TRACE, which are no calls of an API; not OPTIONS, which browsers ask without a token (Fetch, preflight)."""
 

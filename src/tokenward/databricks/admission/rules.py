@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from tokenward.databricks.admission.patience import Patience
 from tokenward.databricks.admission.presets import PRESETS
 from tokenward.databricks.admission.refusals import MethodNotAllowed, PathNotAllowed
-from tokenward.databricks.admission.rule import METHODS, Rule
+from tokenward.databricks.admission.rule import Rule
 from tokenward.errors import PolicyError
-
-__all__ = ["METHODS", "Patience", "Rule", "Rules", "allowed"]
 
 MAX_RULES = 1000
 MAX_KNOWN = 2048

@@ -17,7 +17,8 @@ from tokenward.databricks.admission.health import health_of
 from tokenward.databricks.admission.path import checked_target
 from tokenward.databricks.admission.refusals import GatewayRefusal, RequestMalformed
 from tokenward.databricks.admission.refusing import Refusing
-from tokenward.databricks.admission.rules import Rule, allowed
+from tokenward.databricks.admission.rule import Rule
+from tokenward.databricks.admission.rules import allowed
 from tokenward.databricks.forward_auth.dialects import asked, dialect_of
 from tokenward.databricks.forward_auth.under_way import UnderWay
 from tokenward.databricks.forward_auth.verdict import MAX_AGE, MOST_AGE, granted, refused
@@ -149,7 +150,7 @@ class ForwardAuth:
     async def _verdict(self, scope: Scope) -> Answer:
         method, path = scope["method"], scope["path"]
         try:
-            wanted = asked(self._dialect, method, _raw_path(scope), scope["query_string"], scope["headers"], self._prefix)
+            wanted = asked(self._dialect, method, _require_raw_path(scope), scope["query_string"], scope["headers"], self._prefix)
             method, path = wanted.method, wanted.path.decode("latin-1")
             judge_request(scope["headers"], scope["http_version"])
             target = checked_target(wanted.path, wanted.query)
@@ -160,7 +161,7 @@ class ForwardAuth:
         return granted(admitted, self._clock(), self._max_age)
 
 
-def _raw_path(scope: Scope) -> bytes:
+def _require_raw_path(scope: Scope) -> bytes:
     """The path as it was sent, below where the app is mounted. Raises RequestMalformed if the server does not say."""
     raw: bytes | None = scope.get("raw_path")
     if raw is None:

@@ -22,7 +22,8 @@ from tokenward.databricks.admission.health import health_of
 from tokenward.databricks.admission.path import Target, checked_target
 from tokenward.databricks.admission.refusals import GatewayRefusal
 from tokenward.databricks.admission.refusing import Refusing, ending
-from tokenward.databricks.admission.rules import Rule, allowed
+from tokenward.databricks.admission.rule import Rule
+from tokenward.databricks.admission.rules import allowed
 from tokenward.databricks.gateway.aiohttp_mover import AiohttpMover
 from tokenward.databricks.gateway.deadline import Awaited, Rounds
 from tokenward.databricks.gateway.fields import forwarded
@@ -157,7 +158,7 @@ class Gateway:
         scope = {**scope, "headers": tuple(scope["headers"])}  # uvicorn adds trailers to its list when they come: after judgment
         try:
             judge_request(scope["headers"], scope["http_version"])
-            target = checked_target(_raw_path(scope), scope["query_string"], scope.get("root_path", ""))
+            target = checked_target(_raw_path_or_escaped(scope), scope["query_string"], scope.get("root_path", ""))
             path = target.path
             own = self._own(method, path)
             if own is None:
@@ -217,7 +218,11 @@ def _client_idle(value: float) -> float:
     return validation.some_seconds("client_idle", value, most=MAX_WARM_UP, problem=problem, fix=fix)
 
 
-def _raw_path(scope: Scope) -> bytes:
-    """The path as it was sent; a server that does not say has decoded it, and it is escaped again."""
+def _raw_path_or_escaped(scope: Scope) -> bytes:
+    """The path as it was sent; a server that does not say has decoded it, and it is escaped again.
+
+    Whatever comes of it is what is judged, and what is sent on: the two cannot be different paths, as they could be where a
+    proxy sends on a path of its own.
+    """
     raw: bytes | None = scope.get("raw_path")
     return quote(scope["path"], safe="/-._~!$&'()*+,;=:@").encode("ascii") if raw is None else raw

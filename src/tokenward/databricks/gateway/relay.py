@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from tokenward.databricks.admission.field_values import Fields
+from tokenward.databricks.admission.patience import Patience
 from tokenward.databricks.admission.refusals import (
     ClientTimeout,
     Draining,
@@ -23,7 +24,6 @@ from tokenward.databricks.admission.refusals import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from tokenward.databricks.admission.rules import Patience
 from tokenward.databricks.gateway.deadline import Awaited, Deadline, Rounds
 from tokenward.databricks.gateway.fields import returned
 from tokenward.databricks.gateway.port import Incoming, MoveFailed, Mover, Outgoing
