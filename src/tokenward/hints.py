@@ -30,7 +30,7 @@ _HINTS = {
     "issuer_not_trusted": "Compare iss with the policy's issuers to the letter (trailing slash, v1 or v2 form, cloud).",
     "tenant_not_allowed": "Add the tenant to the policy's tenants if its users may call; otherwise nothing is wrong here.",
     "audience_not_accepted": "Have the client request a token for this API, or add the audience it uses to the policy.",
-    "unknown_key": "Not among the keys as last fetched (see key_age): another issuer or cloud, a withdrawn key, or a newer one.",
+    "unknown_key": "Compare its kid with `tokenward keys ISSUER`: another issuer's, withdrawn, or newer than key_age.",
     "key_not_for_issuer": "The signing key belongs to another tenant or cloud; check the authority the client signs in at.",
     "signature_invalid": "The token was altered, or signed by a key that only shares the kid; if it repeats, think of an attack.",
     "token_expired": "The client must renew its token; if all tokens look expired, check this machine's clock.",

@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from tokenward import validation
+from tokenward.acquisition.catalogue import entries
+from tokenward.acquisition.diagnose import diagnose
+from tokenward.acquisition.diagnosis import Diagnosis, of_code
 from tokenward.databricks.access import ALGORITHMS, REFUSED_AT, AccessToken, Subject
 from tokenward.databricks.answers import TEMPORARY_ERRORS, access_token, form_request, members_of, read_granted
 from tokenward.databricks.grant import Answered, RetryBudget, Steps, key_of, unavailable, with_retries
@@ -94,34 +97,12 @@ def read_answer(answer: Answered, subject: Subject, now: float, *, scope: str) -
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
-_NO_POLICY = "Compare the token's iss, aud and subject with the federation policies (`tokenward policy would-accept` does)."
-_REASONS = (
-    (
-        "TOKEN_AUDIENCE_INVALID",
-        "the federation policy wants another audience",
-        "Let the policy's audiences and the token's aud agree, in either place (`tokenward policy would-accept` shows both).",
-    ),
-    ("TOKEN_INVALID", "no federation policy fits the token", _NO_POLICY),
-    (
-        "Invalid service principal id",
-        "Databricks does not know the service principal of client_id",
-        "Compare client_id with the application ID (a UUID) of the service principal in Databricks.",
-    ),
-    (
-        "Unable to load valid OpenID configuration",
-        "Databricks cannot read the issuer's OpenID configuration",
-        "Databricks must reach the issuer's /.well-known/openid-configuration; or give the policy jwks_uri or jwks_json.",
-    ),
-    (
-        "Invalid credentials",
-        "Databricks did not accept the credentials",
-        "Databricks does not say why; see whether the user or the service principal exists, and is active.",
-    ),
-)
-"""What Databricks writes, as recorded, what it means, and what to do."""
-_SILENT = (
-    "A 401 without a word: usually the account lacks the user or service principal that the token names; provision it (SCIM)."
-)
+_UNKNOWN = "Databricks refused the token"
+_NO_POLICY = "databricks_token_invalid"
+"""The entry whose advice is the likeliest where the catalogue does not know the text."""
+_SILENT = "databricks_unexplained_401"
+_REQUEST_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+"""Of the header x-request-id, by which Databricks' support finds a request."""
 _TEXTS = (("error", "error_description"), ("errorCode", "errorSummary"), ("error_code", "message"))
 """The pairs of members in which Databricks' endpoints tell an error."""
 _IMPERSONAL = frozenset({"iss", "aud", "tid", "azp", "appid", "client_id"})
@@ -135,6 +116,12 @@ _LINES = 6
 _MAX_TOLD = 2000
 
 
+class DatabricksRefused(ExchangeRefused):
+    """Databricks gave no token for the caller's. `diagnosis` is what the catalogue knows of its answer, for the log."""
+
+    diagnosis: Diagnosis | None = None
+
+
 def _no_token(answer: Answered, subject: Subject) -> Exception:
     """A verdict on the token is a refusal; everything else says nothing of it, and may pass."""
     if isinstance(answer, FetchFailed):
@@ -144,15 +131,27 @@ def _no_token(answer: Answered, subject: Subject) -> Exception:
     is_verdict = bool(members) or (answer.status == 401 and not answer.body.strip())  # a page in HTML is some proxy's on the way
     if answer.status not in REFUSALS or not is_verdict or code in TEMPORARY_ERRORS or _THROTTLED.search(told):
         return unavailable(answer)
-    return _refused(answer.status, code, told, subject)
+    request_id = _REQUEST_ID.fullmatch(answer.headers.get("x-request-id", ""))
+    return _refused(answer.status, code, told, subject, request_id[0] if request_id else None)
 
 
-def _refused(status: int, code: str, told: str, subject: Subject) -> ExchangeRefused:
-    otherwise = ("Databricks refused the token", _NO_POLICY if told or code else _SILENT)
-    reason, hint = next(((reason, hint) for sign, reason, hint in _REASONS if sign in told), otherwise)
+def _refused(status: int, code: str, told: str, subject: Subject, request_id: str | None) -> DatabricksRefused:
+    found = _diagnosed(code, told)
+    reason, hint = (found.entry.name, found.entry.hint) if found and found.entry else (_UNKNOWN, entries()[_NO_POLICY].hint)
     lines = textwrap.wrap(_impersonal(told, subject), _LINE, break_long_words=False, break_on_hyphens=False)
     seen = [f"HTTP {status}", *([_impersonal(code, subject)] if code else []), *lines[:_LINES]]
-    return subject.noted_on(ExchangeRefused(reason, hint=hint, actual=[shown(line) for line in seen]))
+    seen += [f"request_id={request_id}"] if request_id else []
+    error = DatabricksRefused(reason, hint=hint, actual=[shown(line) for line in seen])
+    error.diagnosis = None if found is None else replace(found, trace_id=request_id)
+    return subject.noted_on(error)
+
+
+def _diagnosed(code: str, told: str) -> Diagnosis | None:
+    """What the catalogue knows of a text of Databricks', which repeats what the token says: other systems' codes do not count."""
+    if not told and not code:
+        return of_code(_SILENT)
+    found = diagnose(f"Databricks: {told}")
+    return next((each for each in found if each.entry is not None and each.entry.kind == "databricks"), None)
 
 
 def _told(members: Mapping[str, object]) -> tuple[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,11 +13,6 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = """\
-import sys
-from tokenward.cli import diagnose, main
-main.COMMANDS = (*(command for command in main.COMMANDS if command is not diagnose), diagnose)
-sys.exit(main.main())"""
 JWT = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIiwidHlwIjoiSldUIn0.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlLyJ9.c2lnbmF0dXJl"
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -26,7 +23,7 @@ def diagnosed(environment: dict[str, str]) -> Run:
     """`diagnosed(*arguments, stdin=...)` runs the command as a process."""
 
     def run(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", SCRIPT, "diagnose", *arguments]
+        command = [sys.executable, "-m", "tokenward.cli", "diagnose", *arguments]
         done = subprocess.run(
             command, input=stdin, capture_output=True, text=True, env=environment | variables, timeout=60, check=False
         )
@@ -66,6 +63,56 @@ def test_several_codes_are_explained_in_their_order(diagnosed: Run) -> None:
     assert [found["code"] for found in json.loads(done.stdout)["diagnoses"]] == ["AADSTS65001", "AADSTS50011"]
 
 
+def test_the_answer_comes_first_and_general_words_are_only_named(diagnosed: Run) -> None:
+    answer = {"error": "invalid_client", "error_codes": [7000215], "error_description": "AADSTS7000215: no"}
+    lines = diagnosed(stdin=json.dumps(answer), COLUMNS="80").stdout.splitlines()
+    assert lines[0].startswith("AADSTS7000215")
+    assert any("do first" in line and "operator: Make a new secret" in line for line in lines[:6])
+    assert lines[-1] == "also in it, and explained by: tokenward diagnose invalid_client"
+    assert not any(line.startswith("invalid_client") for line in lines)
+
+
+def test_of_many_errors_all_are_listed_and_the_most_frequent_are_told_in_full(diagnosed: Run) -> None:
+    log = "".join(f"AADSTS{code}: x\n" * count for code, count in ((50011, 1), (65001, 2), (50105, 3), (90002, 4)))
+    lines = diagnosed(stdin=log).stdout.splitlines()
+    assert lines[0] == "4 errors"
+    assert [line.split()[0] for line in lines if line.startswith("  AADSTS")] == [
+        "AADSTS90002",
+        "AADSTS50105",
+        "AADSTS65001",
+        "AADSTS50011",
+    ]
+    assert [line.split()[0] for line in lines if line.startswith("AADSTS")] == ["AADSTS90002", "AADSTS50105", "AADSTS65001"]
+    assert lines[-1].endswith("tokenward diagnose AADSTS50011")
+
+
+def test_a_log_of_many_megabytes_is_looked_at_to_its_end(diagnosed: Run, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("AADSTS50011: x\n" + "INFO GET /jobs 200 in 12 ms\n" * 200_000 + "AADSTS65001: x\n")
+    done = diagnosed("--file", str(log), "--json")
+    assert [found["code"] for found in json.loads(done.stdout)["diagnoses"]] == ["AADSTS50011", "AADSTS65001"]
+
+
+def test_no_line_of_prose_is_wider_than_the_terminal(diagnosed: Run) -> None:
+    lines = diagnosed("AADSTS50000", "user_not_in_workspace", COLUMNS="80").stdout.splitlines()
+    copied = [line for line in lines if line.startswith("     ") or "https://" in line]
+    assert max(len(line) for line in lines if line not in copied) <= 80
+
+
+def test_an_event_of_tokenwards_own_log_is_explained(diagnosed: Run) -> None:
+    event = {
+        "event": "token_rejected",
+        "code": "audience_not_accepted",
+        "docs": "docs/codes.md#audience_not_accepted",
+        "seen": JWT,
+    }
+    done = diagnosed("--json", stdin=json.dumps(event))
+    (found,) = json.loads(done.stdout)["diagnoses"]
+    assert (found["code"], found["kind"], found["count"]) == ("audience_not_accepted", "tokenward", 1)
+    assert any(command.startswith("tokenward explain") for cause in found["causes"] for command in cause["commands"])
+    assert "eyJ" not in done.stdout
+
+
 def test_an_unknown_code_ends_with_1_and_the_address_to_look_it_up(diagnosed: Run) -> None:
     done = diagnosed("AADSTS1234567")
     assert done.returncode == 1
@@ -87,6 +134,21 @@ def test_what_cannot_be_diagnosed_ends_with_what_to_do_next(diagnosed: Run, argu
     assert done.returncode == code
     assert "next:" in done.stderr
     assert "eyJ" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        pytest.param(gzip.compress(b"AADSTS65001: x\n" * 100), 2, id="a compressed log"),
+        pytest.param(random.Random(7).randbytes(2**17), 1, id="anything at all"),
+    ],
+)
+def test_a_file_that_is_no_text_ends_with_what_to_do_next(diagnosed: Run, tmp_path: Path, content: bytes, code: int) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(content)
+    done = diagnosed("--file", str(file))
+    assert done.returncode == code
+    assert "next:" in done.stderr
 
 
 def test_help_fits_80_columns(diagnosed: Run) -> None:

@@ -14,6 +14,7 @@ from anyio.from_thread import start_blocking_portal
 
 from tokenward.databricks import AccessToken, AsyncTokenSource, Exchange, Subject, TokenSource
 from tokenward.databricks.events import TokenExchanged, TokenExchangeFailed
+from tokenward.databricks.exchange import DatabricksRefused
 from tokenward.errors import AuthenticationError, ExchangeRefused, ExchangeUnavailable, PolicyError
 from tokenward.testing import HandClock
 
@@ -223,7 +224,7 @@ def test_a_refusal_reaches_every_caller_as_an_error_of_its_own(
     eventually(lambda: sum(map(len, source._sharing._waiting.values())) == 20)
     endpoint.gate.set()
     errors = [caller.exception(30) for caller in crowd]
-    assert {type(error) for error in errors} == {ExchangeRefused}
+    assert {type(error) for error in errors} == {DatabricksRefused}
     assert len({id(error) for error in errors}) == 20
     assert {error.reason for error in errors if isinstance(error, ExchangeRefused)} == {"no federation policy fits the token"}
     assert all(error is not None and error.__context__ is None and error.__cause__ is None for error in errors)

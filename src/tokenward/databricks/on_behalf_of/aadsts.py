@@ -1,15 +1,18 @@
-"""What Entra's token endpoint says when it refuses: its error object, read with suspicion, and what its numbers mean.
+"""What Entra's token endpoint says when it refuses: its error object, read with suspicion.
 
 Programs decide by `error`, `suberror` and `claims` only: Microsoft changes codes and texts at any time. The numbers (AADSTS...)
-explain, and are for the log. Source: learn.microsoft.com/entra/identity-platform/reference-error-codes.
+explain, and are for the log; what they mean is in `tokenward.acquisition`, and nowhere else.
+Source: learn.microsoft.com/entra/identity-platform/reference-error-codes.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from tokenward.acquisition.catalogue import entries
+from tokenward.acquisition.diagnosis import LOOK_UP, Diagnosis, of_code
 from tokenward.token.strict import parse_object
 
 MAX_CODES = 8
@@ -47,6 +50,12 @@ class Problem:
         """The number that says most: the last, since Entra puts the general one (70002) first."""
         return self.codes[-1] if self.codes else None
 
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What the catalogue says of the number, or of the word where there is none; and what Microsoft's support asks for."""
+        found = of_code(self.error if self.code is None else f"AADSTS{self.code}")
+        return replace(found, count=1, trace_id=self.trace_id, correlation_id=self.correlation_id, timestamp=self.timestamp)
+
     def shown(self) -> tuple[str, ...]:
         """What a log may show of it, and support will ask for."""
         names = ("trace_id", "correlation_id", "timestamp")
@@ -74,13 +83,14 @@ def read_problem(document: Mapping[str, object], request_id: str | None = None) 
 
 
 def explain(code: int) -> str | None:
-    """What an AADSTS number means when a user's token is exchanged, and what to do; None for those not known here."""
-    return _EXPLAINED.get(code)
+    """What an AADSTS number means for this service, and what to do, in one line; None for those not in the catalogue."""
+    entry = entries().get(f"AADSTS{code}")
+    return None if entry is None else entry.hint
 
 
 def look_up(code: int) -> str:
     """Microsoft's own page about a number."""
-    return f"https://login.microsoftonline.com/error?code={code}"
+    return f"{LOOK_UP}{code}"
 
 
 def _word(value: object) -> str | None:
@@ -108,49 +118,3 @@ def _claims(value: object) -> str | None:
         return value if parse_object(value.encode()) else None
     except ValueError:  # also for lone surrogates, which have no UTF-8
         return None
-
-
-_SIGN_IN = "The user must sign in again at the calling application"
-_RENEW = "Give this service a valid client secret"
-_FEDERATED = "Compare the application's federated credential with the token, to the letter"
-
-_EXPLAINED: dict[int, str] = {
-    50000: (
-        "Entra could not issue a token (TokenIssuanceError). In this flow look for a client_id that is not this service's own, a "
-        "symmetric signing key on the application, or a resource without a consented delegated permission."
-    ),
-    50013: (
-        "The caller's token failed Entra's checks (InvalidAssertion): usually a Microsoft Graph token, one of another tenant, or "
-        "one signed with an application's own key. The client must ask for a token for this service."
-    ),
-    500131: "The caller's token is for another application. The client must ask for this service's own scope (api://...).",
-    500133: "The caller's token has expired or is not valid yet; Entra allows no skew. The client must renew it.",
-    240002: "The client sent an ID token. It must send the access token that it got for this service.",
-    7000113: "Applications cannot be acted for, only users. Let the application get its own Databricks token.",
-    7000114: "Applications cannot be acted for, only users. Let the application get its own Databricks token.",
-    65001: (
-        "Nobody consented that this service calls Azure Databricks for the user. An admin consents to AzureDatabricks "
-        "user_impersonation for it; knownClientApplications lets the client's own consent cover it."
-    ),
-    50105: "The user is not assigned to the enterprise application, which requires assignment. Assign the user or a group.",
-    50076: f"Multi-factor authentication is needed. {_SIGN_IN}.",
-    50079: f"The user must enrol in multi-factor authentication. {_SIGN_IN}.",
-    50158: f"A further condition is not met (terms of use, another provider's MFA). {_SIGN_IN}.",
-    50173: f"The user's sessions were revoked, often by a new password. {_SIGN_IN}.",
-    53003: "Conditional access forbids it. Look up the sign-in in Entra's log for the policy, by the correlation id.",
-    90002: "There is no such tenant in this cloud. Check the tenant id and the cloud.",
-    500011: (
-        "AzureDatabricks is not known in the tenant, or the scope is misspelt. An admin can create its service principal: "
-        "az ad sp create --id 2ff814a6-3304-4ab8-85cb-cd0e6f879c1d."
-    ),
-    700016: "This service's client_id is not an application of the tenant. Check client_id and tenant.",
-    7000215: f"{_RENEW}: the value of the secret, not its ID.",
-    7000222: f"{_RENEW}, or better a certificate: the secret has expired.",
-    700021: "The client assertion is not for this client_id: its iss and sub must both be it.",
-    700024: "The client assertion is out of its time. Check this machine's clock, or renew the federated token.",
-    700027: "Entra could not verify the client assertion. Upload this certificate to the application, or use the one there.",
-    700211: f"No federated credential has this issuer. {_FEDERATED} (a trailing slash counts).",
-    700212: f"No federated credential has this audience. {_FEDERATED} (usually api://AzureADTokenExchange).",
-    700213: f"No federated credential has this subject. {_FEDERATED} (case counts).",
-}
-"""The numbers that this flow is known to meet, and no more."""

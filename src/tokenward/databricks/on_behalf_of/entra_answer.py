@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 from typing import NoReturn
 
+from tokenward.acquisition.diagnosis import Diagnosis
 from tokenward.databricks.access import AccessToken, Subject
 from tokenward.databricks.answers import TEMPORARY_ERRORS, access_token, members_of, read_granted
 from tokenward.databricks.grant import UNAVAILABLE_FOR, Answered, retry_after_of, unavailable
@@ -29,16 +30,26 @@ USER_ERRORS = frozenset(
 """What the user can act on. v1 answers interaction_required where v2 answers invalid_grant with a suberror."""
 
 
-class EntraRefused(ExchangeRefused):
+class _SaidByEntra:
+    """An error with what Entra said, if it was asked; `diagnosis` is what the catalogue says of that, for the log."""
+
+    problem: Problem | None = None
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        return None if self.problem is None else self.problem.diagnosis
+
+
+class EntraRefused(_SaidByEntra, ExchangeRefused):
     """Entra gave no token on behalf of this caller, or certainly would not have. `problem` is what it said, if it was asked."""
 
-    problem: Problem | None = None
+
+class EntraChallenge(_SaidByEntra, ClaimsChallenge):
+    """Entra asks this caller's client for more; `problem` is what it said."""
 
 
-class EntraUnavailable(ExchangeUnavailable):
+class EntraUnavailable(_SaidByEntra, ExchangeUnavailable):
     """Entra gives this service no token at the moment, whoever calls; `problem` is what it said."""
-
-    problem: Problem | None = None
 
 
 def read_answer(answer: Answered, subject: Subject, now: float, *, scope: str) -> AccessToken:
@@ -82,10 +93,10 @@ def can_handle_claims(subject: Subject) -> bool:
     return isinstance(listed, list) and any(isinstance(item, str) and item.lower() == "cp1" for item in listed)
 
 
-def _challenge(problem: Problem, claims: str) -> ClaimsChallenge:
+def _challenge(problem: Problem, claims: str) -> EntraChallenge:
     """The claims as Entra sent them, for the client to send them back when it signs the user in again."""
-    challenge = ClaimsChallenge("Entra asks the user for more", claims=base64.b64encode(claims.encode()).decode())
-    challenge.actual = problem.shown()
+    challenge = EntraChallenge("Entra asks the user for more", claims=base64.b64encode(claims.encode()).decode())
+    challenge.problem, challenge.actual = problem, problem.shown()
     return challenge
 
 

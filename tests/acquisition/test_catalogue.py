@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from importlib.resources import files
 from typing import Any
 
 import pytest
 
+from tokenward.acquisition.catalogue import KINDS, MARKS, RETRIES, WHO, Entry, entries, read_catalogue
 from tokenward.databricks.on_behalf_of.aadsts import explain
-from tokenward.troubleshoot.acquisition.catalogue import KINDS, MARKS, RETRIES, WHO, Entry, catalogue, read_catalogue
+from tokenward.errors import CODES
+from tokenward.hints import hint_for
+from tokenward.redaction import MAX_TEXT, shown
 
-ENTRIES = list(catalogue().values())
+ENTRIES = list(entries().values())
 OAUTH = {
     *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"),
     *("access_denied", "unsupported_response_type", "server_error", "temporarily_unavailable"),
@@ -22,7 +27,7 @@ OAUTH = {
 
 
 def _words(code: str) -> str:
-    entry = catalogue()[code]
+    entry = entries()[code]
     return " ".join(f"{cause.cause} {' '.join(cause.steps)} {' '.join(cause.commands)}" for cause in entry.causes)
 
 
@@ -32,7 +37,7 @@ def test_at_least_150_codes_of_entra_are_explained() -> None:
 
 
 def test_the_error_values_of_the_standards_are_explained() -> None:
-    assert {entry.code for entry in ENTRIES if entry.kind == "oauth"} >= OAUTH
+    assert {entry.code for entry in ENTRIES if entry.kind in ("oauth", "tokenward")} >= OAUTH
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=[entry.code for entry in ENTRIES])
@@ -56,7 +61,7 @@ def test_only_codes_that_others_speak_of_are_marked_as_inferred() -> None:
 
 def test_no_command_passes_a_secret_as_an_argument() -> None:
     commands = " ".join(command for entry in ENTRIES for cause in entry.causes for command in cause.commands)
-    assert re.search(r"--(password|client-secret|secret|token)\b", commands) is None
+    assert re.search(r"--(password|client-secret|secret|token)\b(?!-)", commands) is None
 
 
 @pytest.mark.parametrize(
@@ -70,7 +75,7 @@ def test_no_command_passes_a_secret_as_an_argument() -> None:
     ],
 )
 def test_aadsts50000_has_its_five_root_causes_in_order(number: int, words: tuple[str, ...]) -> None:
-    cause = catalogue()["AADSTS50000"].causes[number]
+    cause = entries()["AADSTS50000"].causes[number]
     text = " ".join((cause.cause, *cause.steps, *cause.commands))
     assert [word for word in words if word not in text] == []
     assert cause.commands
@@ -89,20 +94,51 @@ def test_aadsts50000_has_its_five_root_causes_in_order(number: int, words: tuple
 )
 def test_the_two_common_refusals_have_their_causes_and_steps(code: str, words: tuple[str, ...]) -> None:
     assert [word for word in words if word not in _words(code)] == []
-    assert len(catalogue()[code].causes) >= 4
+    assert len(entries()[code].causes) >= 4
 
 
-def test_what_on_behalf_of_explains_is_in_the_catalogue_too() -> None:
-    """Its table is short and speaks of its own flow; no number of it may be unknown here."""
-    explained = [code for code in range(10**6) if explain(code)] + [c for c in range(7_000_000, 7_001_000) if explain(c)]
-    assert len(explained) > 20
-    assert [code for code in explained if f"AADSTS{code}" not in catalogue()] == []
+def test_what_on_behalf_of_says_of_a_number_is_the_catalogues_hint() -> None:
+    assert [entry.code for entry in ENTRIES if entry.kind == "aadsts" and explain(int(entry.code[6:])) != entry.hint] == []
+    assert explain(1) is None
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=[entry.code for entry in ENTRIES])
+def test_what_an_event_tells_of_an_entry_is_shown_whole(entry: Entry) -> None:
+    for text in (entry.hint, entry.meaning, entry.causes[0].steps[0]):
+        assert len(text) <= MAX_TEXT
+        assert shown(text) == text
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_each_code_of_tokenward_is_explained_with_its_own_hint_and_oauth_error(code: str) -> None:
+    entry = entries()[code]
+    assert entry.kind == "tokenward"
+    assert entry.hint == hint_for(code, None, None, None)
+    assert list(entry.errors) == ([CODES[code].error] if CODES[code].error else [])
+
+
+def test_no_other_entry_is_taken_for_a_code_of_tokenward() -> None:
+    assert {entry.code for entry in ENTRIES if entry.kind == "tokenward"} == set(CODES)
+
+
+def test_each_text_of_databricks_has_a_few_words_for_a_log() -> None:
+    assert [entry.code for entry in ENTRIES if entry.kind == "databricks" and not entry.name] == []
+
+
+@pytest.mark.parametrize(
+    "import_", [pytest.param("tokenward", id="the package"), pytest.param("tokenward.databricks", id="what may need it later")]
+)
+def test_an_import_does_not_read_the_catalogue(import_: str) -> None:
+    opened = "seen = []; sys.addaudithook(lambda event, args: seen.append(str(args[0])) if event == 'open' else None)"
+    script = f"import sys; {opened}; import {import_}; print([name for name in seen if name.endswith('.json')])"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout.strip() == "[]"
 
 
 def test_the_catalogue_cannot_be_changed() -> None:
-    entry = catalogue()["AADSTS65001"]
+    entry = entries()["AADSTS65001"]
     with pytest.raises(TypeError):
-        catalogue()["AADSTS65001"] = entry  # type: ignore[index]
+        entries()["AADSTS65001"] = entry  # type: ignore[index]
     with pytest.raises(TypeError):
         entry.errors["invalid_grant"] = "verified"  # type: ignore[index]
     with pytest.raises(AttributeError):
@@ -110,7 +146,7 @@ def test_the_catalogue_cannot_be_changed() -> None:
 
 
 def _first() -> dict[str, Any]:
-    document = json.loads(files("tokenward.troubleshoot.acquisition").joinpath("catalogue.json").read_text("utf-8"))
+    document = json.loads(files("tokenward.acquisition").joinpath("catalogue.json").read_text("utf-8"))
     entry: dict[str, Any] = document["entries"][0]
     return entry
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenward.troubleshoot import diagnose
-from tokenward.troubleshoot.acquisition.diagnose import MAX_DIAGNOSES
+from tokenward.acquisition import diagnose
+from tokenward.acquisition.diagnose import MAX_DIAGNOSES, diagnose_all
 
 TRACE = "0a1b2c3d-1111-4222-8333-444455556666"
 CORRELATION = "1a1b2c3d-1111-4222-8333-444455556666"
@@ -73,6 +73,24 @@ def codes(text: str | bytes | Mapping[str, object]) -> list[str]:
         pytest.param(
             {"error_code": 403, "message": "Invalid access token."}, ["databricks_invalid_access_token"], id="as object"
         ),
+        pytest.param("AADSTS7000215", ["AADSTS7000215"], id="a code that begins as another"),
+        pytest.param("AADSTS700021: x", ["AADSTS700021"], id="a code that others begin with"),
+        pytest.param("AADSTS 65001 or aadsts-50011", ["AADSTS65001", "AADSTS50011"], id="with a blank or a hyphen"),
+        pytest.param("AADSTS50000.1", ["AADSTS50000"], id="with a number behind it"),
+        pytest.param("error code: 50011", ["AADSTS50011"], id="as an error code"),
+        pytest.param('{"sErrorCode":"50105"}', ["AADSTS50105"], id="in the script of Entra's page"),
+        pytest.param("error code: 10054", [], id="another system's error code"),
+        pytest.param("AADB2C90118: forgot", ["AADB2C90118"], id="a code of B2C"),
+        pytest.param(b"A\0A\0D\0S\0T\0S\0006\0005\0000\0000\0001\0", ["AADSTS65001"], id="UTF-16, as PowerShell writes"),
+        pytest.param("audience_not_accepted", ["audience_not_accepted"], id="a code of tokenward"),
+        pytest.param(
+            '{"code": "exchange_refused", "seen": ["invalid_grant", "AADSTS65001"], "docs": "docs/codes.md#exchange_refused"}',
+            ["AADSTS65001", "exchange_refused", "invalid_grant"],
+            id="tokenward's event, in which what Entra said comes first",
+        ),
+        pytest.param(
+            "code=unknown_key\n" + "code=token_expired\n" * 2, ["token_expired", "unknown_key"], id="the most frequent first"
+        ),
         pytest.param("Token is expired", [], id="a text that others use too"),
         pytest.param("invalid_grants my-invalid_grant", [], id="other words"),
         pytest.param("took 65001 ms", [], id="a number in a sentence"),
@@ -95,6 +113,21 @@ def test_errors_are_found_in_whatever_is_given(text: str | bytes | Mapping[str, 
         pytest.param(f"2026-01-09 ERROR {json.dumps(ANSWER, indent=2)}\n2026-01-09 INFO done", id="an answer in a log"),
         pytest.param(ANSWER, id="an object"),
         pytest.param({"outer": [{"inner": ANSWER}]}, id="an object in an object"),
+        pytest.param(
+            f"error_description=AADSTS500133%3a+no%0d%0aTrace+ID%3a+{TRACE}%0d%0aCorrelation+ID%3a+{CORRELATION}"
+            f"%0d%0aTimestamp%3a+{TIME.replace(' ', '+').replace(':', '%3a')}&state=x",
+            id="the address of a redirect",
+        ),
+        pytest.param(
+            f"AADSTS500133: no\n\nTroubleshooting details\nRequest Id: {TRACE}\nCorrelation Id: {CORRELATION}\n"
+            f"Timestamp: {TIME}\nMessage: AADSTS500133: no",
+            id="the text of Entra's page",
+        ),
+        pytest.param(
+            f"<div>AADSTS500133: no</div><td>Request Id:</td>\n  <td>{TRACE}</td><td>Correlation Id:</td><td>{CORRELATION}</td>"
+            f"<td>Timestamp:</td><td>{TIME}</td>",
+            id="the source of Entra's page",
+        ),
     ],
 )
 def test_what_support_asks_for_is_kept(answer: str | Mapping[str, object]) -> None:
@@ -108,6 +141,17 @@ def test_each_error_of_a_log_is_counted_and_has_the_ids_of_its_own_last_message(
     found = {diagnosis.code: diagnosis for diagnosis in diagnose((first + other) * 3 + last + first)}
     assert (found["AADSTS65001"].count, found["AADSTS500133"].count) == (5, 3)
     assert (found["AADSTS65001"].trace_id, found["AADSTS500133"].trace_id) == (OTHER, TRACE)
+
+
+def test_a_log_that_comes_in_pieces_is_counted_as_one() -> None:
+    pieces: list[str | bytes] = [f"WARN {ONE_LINE}\n" * 3, b"INFO nothing\n", f"WARN AADSTS500133: no\nWARN {ONE_LINE}\n"]
+    (found,) = diagnose_all(pieces)
+    assert (found.code, found.count, found.trace_id) == ("AADSTS500133", 5, TRACE)
+
+
+def test_ids_that_may_be_anothers_are_not_taken_for_its_own() -> None:
+    (found,) = diagnose(f"AADSTS65001: no\nINFO Trace ID: {TRACE}\nINFO Trace ID: {OTHER}")
+    assert found.trace_id is None
 
 
 def test_an_unknown_code_says_so_and_has_the_address_to_look_it_up() -> None:
@@ -174,7 +218,7 @@ _NAMES = st.one_of(st.sampled_from([*ANSWER, "error_code", "message"]), _TEXTS)
 @given(st.one_of(_TEXTS, st.binary(), st.dictionaries(_NAMES, _VALUES, max_size=6)))
 def test_it_raises_nothing_and_says_only_codes_ids_and_times(text: str | bytes | dict[str, object]) -> None:
     for found in diagnose(text):
-        assert found.entry is not None or re.fullmatch(r"AADSTS[0-9]{1,9}", found.code)
+        assert found.entry is not None or re.fullmatch(r"AAD(STS|B2C)[0-9]{1,9}", found.code)
         assert found.count >= 1
         assert all(re.fullmatch(r"[0-9A-Fa-f-]{36}", each) for each in (found.trace_id, found.correlation_id) if each)
-        assert found.timestamp is None or re.fullmatch(r"[0-9 TZ:-]{20}", found.timestamp)
+        assert found.timestamp is None or re.fullmatch(r"[0-9 TZ:.-]{20,28}", found.timestamp)

@@ -1,7 +1,7 @@
-"""The catalogue of errors: catalogue.json, read once, judged, and immutable from then on.
+"""The catalogue of errors, immutable: catalogue.json for what others answer, codes.json for tokenward's own codes.
 
-It explains and decides nothing: Microsoft changes its codes and texts at any time. Its facts are those of
-learn.microsoft.com/entra/identity-platform/reference-error-codes where an entry names no other source.
+It is read and judged at the first question and never at import. It explains and decides nothing: Microsoft changes its codes
+and texts at any time.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
+from tokenward.hints import hint_for
 from tokenward.token.strict import parse_unique_object
 
-KINDS = frozenset({"aadsts", "oauth", "suberror", "databricks"})
+KINDS = frozenset({"aadsts", "oauth", "suberror", "databricks", "tokenward"})
 WHO = frozenset({"user", "client developer", "tenant admin", "resource owner", "Microsoft", "operator"})
 RETRIES = frozenset({"never", "after_fix", "later", "interactive"})
 MARKS = frozenset({"verified", "inferred"})
 REQUIRED = frozenset({"code", "kind", "name", "meaning", "errors", "causes", "retry", "source", "mark"})
-OPTIONAL = frozenset({"match", "only_with"})
+OPTIONAL = frozenset({"hint", "match", "only_with"})
+FILES = ("catalogue.json", "codes.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,14 @@ class Cause:
 class Entry:
     """One error; its causes are in the order in which to look for them.
 
-    code       AADSTS and a number, an OAuth `error`, a `suberror`, or a name of our own for a text of Databricks
-    name       Microsoft's name for it, if it has one
+    code       AADSTS and a number, an OAuth `error`, a `suberror`, one of tokenward's codes, or a name of our own for what
+               Databricks answers
+    name       the vendor's name for it, if it has one; for Databricks a few words of our own
     errors     the OAuth `error` values that come with it, each marked as the entry itself is
     retry      whether asking again helps: never, after_fix, later (wait), interactive (the user signs in)
     source     the page that the meaning is from
     mark       verified: read in the vendor's document or seen in a recorded answer; inferred: said by others, or concluded
+    hint       one line for the log of a service that met it, as long as a log shows: what it means there, and what to do
     match      texts, in lower case, by which it is known where the code is not said
     only_with  of these one must be in the message too, for such texts are other systems' as well
     """
@@ -55,6 +59,7 @@ class Entry:
     retry: str
     source: str
     mark: str
+    hint: str
     match: tuple[str, ...] = ()
     only_with: tuple[str, ...] = ()
 
@@ -65,19 +70,21 @@ class Entry:
 
 
 @cache
-def catalogue() -> Mapping[str, Entry]:
-    """Every entry by its code; the file is read at the first call."""
-    return read_catalogue(files("tokenward.troubleshoot.acquisition").joinpath("catalogue.json").read_bytes())
+def entries() -> Mapping[str, Entry]:
+    """Every entry by its code. The files are read at the first call, which takes some 20 milliseconds."""
+    folder = files("tokenward.acquisition")
+    return read_catalogue(*(folder.joinpath(name).read_bytes() for name in FILES))
 
 
-def read_catalogue(document: bytes) -> Mapping[str, Entry]:
-    """Read a catalogue. Raises ValueError, which names the entry, for anything that is not as Entry says."""
+def read_catalogue(*documents: bytes) -> Mapping[str, Entry]:
+    """Read a catalogue of one or more files. Raises ValueError, which names the entry, for anything that is not as Entry says."""
     found: dict[str, Entry] = {}
-    for item in _list(parse_unique_object(document).get("entries"), "the catalogue"):
-        entry = _entry(item)
-        if entry.code in found:
-            raise ValueError(f"{entry.code} is in the catalogue twice")
-        found[entry.code] = entry
+    for document in documents:
+        for item in _list(parse_unique_object(document).get("entries"), "the catalogue"):
+            entry = _entry(item)
+            if entry.code in found:
+                raise ValueError(f"{entry.code} is in the catalogue twice")
+            found[entry.code] = entry
     return MappingProxyType(found)
 
 
@@ -87,19 +94,26 @@ def _entry(item: object) -> Entry:
     causes = tuple(_cause(cause, code) for cause in _list(members["causes"], code))
     if not causes:
         raise ValueError(f"{code} has no cause")
+    meaning = _text(members["meaning"], code)
     return Entry(
         code,
         _one_of(KINDS, members["kind"], code),
         _text(members["name"], code, empty=True),
-        _text(members["meaning"], code),
+        meaning,
         _errors(members["errors"], code),
         causes,
         _one_of(RETRIES, members["retry"], code),
         _address(members["source"], code),
         _one_of(MARKS, members["mark"], code),
+        _hint(members, code, f"{meaning} {causes[0].steps[0]}"),
         tuple(text.lower() for text in _texts(members.get("match", []), code)),
         tuple(text.lower() for text in _texts(members.get("only_with", []), code)),
     )
+
+
+def _hint(members: Mapping[str, object], code: str, otherwise: str) -> str:
+    """Of tokenward's codes it is the one that their events have."""
+    return hint_for(code, None, None, None) if members["kind"] == "tokenward" else _text(members.get("hint", otherwise), code)
 
 
 def _cause(item: object, code: str) -> Cause:

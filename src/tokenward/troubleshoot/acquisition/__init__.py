@@ -1,1 +1,0 @@
-"""Why no token was given: what Entra, OAuth and Databricks answer, looked up in a catalogue."""
