@@ -9,6 +9,7 @@ from types import MappingProxyType
 from tokenward.databricks.federation.federation_policy import FederationPolicy
 from tokenward.errors import TokenRejected
 from tokenward.identity import Claims
+from tokenward.judging import sight
 from tokenward.policy import Policy
 from tokenward.token.header import Header
 
@@ -35,20 +36,10 @@ def _subject(case: Case) -> tuple[object, object]:
     return ("any" if case.policy.subject is None else case.policy.subject), seen
 
 
-_SIGHTS: Mapping[str, Sight] = MappingProxyType(
+_OWN: Mapping[str, Sight] = MappingProxyType(
     {
-        "extensions": lambda case: ("no crit, no b64", "one" if case.header.crit else None),
-        "asymmetric": lambda case: (list(case.policy.to_issuer().algorithms), case.header.alg),
-        "nonce": lambda case: ("no nonce in the header", "one" if case.header.nonce else None),
         "issuer": lambda case: (case.policy.issuer, case.claims.get("iss")),
-        "algorithm": lambda case: (list(case.policy.to_issuer().algorithms), case.header.alg),
-        "type": lambda case: (sorted(case.policy.to_issuer().type_set), case.header.typ),
-        "required": lambda case: (list(case.policy.to_issuer().required_claims), sorted(case.claims)),
-        "audience": lambda case: (list(case.policy.audiences), case.claims.get("aud")),
         "values": _subject,
-        "exp": lambda case: (f"after {case.now:.0f}", case.claims.get("exp")),
-        "nbf": lambda case: (f"not after {case.now:.0f}", case.claims.get("nbf")),
-        "iat": lambda case: (f"not after {case.now:.0f}", case.claims.get("iat")),
     }
 )
 
@@ -59,10 +50,7 @@ def shown_name(row: str) -> str:
 
 
 def expected_and_seen(row: str, case: Case, rejection: TokenRejected | None) -> tuple[object, object]:
-    """For rows without a line above, what the rejection says; a new row of the tables needs none."""
-    if row in _SIGHTS:
-        return _SIGHTS[row](case)
-    if rejection is None:
-        return "well formed", None
-    seen = case.claims.get(rejection.claim) if rejection.actual is None and rejection.claim else rejection.actual
-    return rejection.expected or rejection.reason, seen
+    """In the words of a federation policy where it has some, else as for any issuer; a new row of the tables needs no line."""
+    if row in _OWN:
+        return _OWN[row](case)
+    return sight.expected_and_seen(row, sight.Seen(case.policy.to_issuer(), case.header, case.claims, case.now), rejection)

@@ -1,15 +1,14 @@
 """Would Databricks exchange this token? Every check of every policy, before Databricks is asked.
 
-The checks are the tables by which the verifiers judge (`token.header`, `token.admission`, `token.claims`, `token.lifetime`), run
-row by row over the Issuer that a policy becomes, so that nothing here can judge otherwise than the middleware does.
+The checks are the tables by which the verifiers judge, run row by row (`judging.judgement`) over the Issuer that a policy is,
+so that nothing here can judge otherwise than the middleware does.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from tokenward.databricks.federation.advice import fix_for, notes_for, notes_on_matches
 from tokenward.databricks.federation.federation_policy import FederationPolicy
@@ -18,12 +17,9 @@ from tokenward.databricks.federation.sight import Case, expected_and_seen, shown
 from tokenward.databricks.federation.signature_word import SignatureWord, Verifies, signature_word
 from tokenward.errors import TokenRejected, TokenTooLarge
 from tokenward.finding import Finding
+from tokenward.judging.judgement import Judgement, judgements
 from tokenward.policy import Policy
-from tokenward.token.admission import ISSUER_CHECKS, route_of
-from tokenward.token.claims import CLAIM_CHECKS
 from tokenward.token.compact import Compact, open_compact
-from tokenward.token.header import HEADER_CHECKS
-from tokenward.token.lifetime import TIME_CHECKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,28 +103,16 @@ def _opened(text: bytes, whole: Policy) -> Compact:
 
 
 def _judged(case: Case) -> list[Finding]:
-    header, claims, issuer = case.header, case.claims, case.policy.to_issuer()
-    findings = [_finding(case, row.name, partial(row.check, header)) for row in HEADER_CHECKS]
-    findings.append(_finding(case, "issuer", partial(route_of, claims, case.whole)))
-    findings += [_finding(case, row.name, partial(row.check, issuer, header)) for row in ISSUER_CHECKS]
-    findings += [_finding(case, row.name, partial(row.check, issuer, claims)) for row in CLAIM_CHECKS]
-    dated = {finding.name: finding.held for finding in findings}["dates"] and claims.get("exp") is not None
-    for row in TIME_CHECKS:
-        if dated:
-            findings.append(_finding(case, row.name, partial(row.check, issuer, claims, case.now)))
-        else:
-            findings.append(Finding(row.name, "a date", claims.get(row.name), None, "Correct the dates of the token first."))
-    return findings
+    rows = judgements(case.header, case.claims, case.policy.to_issuer(), case.now, case.whole)
+    return [_finding(case, row) for row in rows]
 
 
-def _finding(case: Case, name: str, check: Callable[[], object]) -> Finding:
-    try:
-        check()
-    except TokenRejected as rejection:
-        expected, seen = expected_and_seen(name, case, rejection)
-        return Finding(shown_name(name), expected, seen, False, fix_for(name, case, rejection))
-    expected, seen = expected_and_seen(name, case, None)
-    return Finding(shown_name(name), expected, seen, True)
+def _finding(case: Case, row: Judgement) -> Finding:
+    name = shown_name(row.name)
+    if row.held is None:
+        return Finding(name, "a date", case.claims.get(row.name), None, "Correct the dates of the token first.")
+    fix = "" if row.held else fix_for(row.name, case, row.rejection)
+    return Finding(name, *expected_and_seen(row.name, case, row.rejection), row.held, fix)
 
 
 def _signature(case: Case, compact: Compact, word: SignatureWord) -> Finding:

@@ -1,0 +1,126 @@
+"""A report for people: what the token is, the checks in one table, what to change, and the answer last, where it is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tokenward.cli.colours import judged
+from tokenward.cli.moments import is_moment, moment
+from tokenward.cli.output import date, print_line, print_table, print_text
+from tokenward.troubleshoot.explanation.report import Check, Report, described, safe
+from tokenward.troubleshoot.explanation.sights import TIMES
+
+COLUMNS = ("check", "expected", "seen", "verdict")
+MOST_ITEMS = 6
+"""Lines of a list in a cell."""
+SHORT_LIST = 40
+"""Characters of a list that stays on one line."""
+_STYLES = {"accepted": "bold green", "refused": "bold red", "undecided": "bold yellow"}
+
+
+def print_report(report: Report, *, all_checks: bool, redact: bool) -> None:
+    """Print it; `redact` hides what the token's claims say."""
+    print_text(report.what.sentence, "bold")
+    print_text(_judged_for(report), "dim")
+    print_line("")
+    _print_checks(report, all_checks=all_checks, redact=redact)
+    _print_changes(report)
+    _print_notes(report.notes)
+    print_text(_answer(report), _STYLES[report.verdict])
+    print_text(f"Next: {_next(report)}")
+
+
+def _judged_for(report: Report) -> str:
+    name = f", fingerprint {report.fingerprint}" if report.fingerprint else ""
+    return f"Judged for {date(report.at)}{name}."
+
+
+def _print_checks(report: Report, *, all_checks: bool, redact: bool) -> None:
+    checks = [check for check in report.checks if all_checks or check.finding.held is not True]
+    rows = [_row(check, report.at, redact=redact) for check in checks]
+    hidden = len(report.checks) - len(checks)
+    if rows:
+        print_table("Checks", COLUMNS, rows)
+    if hidden:
+        other = "other " if rows else ""
+        print_text(f"{hidden} {other}check{'s hold' if hidden > 1 else ' holds'} (--all prints every check).", "dim")
+    print_line("")
+
+
+def _row(check: Check, at: float, *, redact: bool) -> tuple[object, ...]:
+    found = check.finding
+    if found.name in TIMES:
+        return found.name, _bound(found.name, at), _seen_time(found.seen, at), judged(found.held)
+    seen = described(found.seen) if redact and check.shows_claims else found.seen
+    return found.name, _cell(found.expected), _cell(seen), judged(found.held)
+
+
+def _bound(name: str, at: float) -> str:
+    return f"{'after' if name == 'exp' else 'not after'} {date(at)}"
+
+
+def _seen_time(seen: object, at: float) -> str:
+    if isinstance(seen, (int, float)) and is_moment(seen):
+        return moment(seen, at)
+    return "none" if seen is None else _cell(seen)
+
+
+def _cell(value: object) -> str:
+    """A value in a table: the items of a list below each other."""
+    shown = safe(value)
+    if not isinstance(shown, list):
+        return "-" if shown is None else _line(shown)
+    if len(short := ", ".join(map(_line, shown))) <= SHORT_LIST:
+        return short or "an empty list"
+    items = [_line(item) for item in shown[:MOST_ITEMS]]
+    return "\n".join([*items, *([f"... {len(shown) - MOST_ITEMS} more"] if len(shown) > MOST_ITEMS else [])])
+
+
+def _line(value: object) -> str:
+    """A line of its own: a claim may hold line breaks, which would look like rows."""
+    return str(value).replace("\n", "\\n")
+
+
+# -- what to change ----------------------------------------------------------------------------------------------------
+
+
+def _print_changes(report: Report) -> None:
+    failed = report.failures
+    if not failed:
+        return
+    print_line("What to change", "bold")
+    for (fix, source), names in _by_fix(failed).items():
+        print_text(f"  - {', '.join(names)}: {fix}")
+        if source:
+            print_line(f"    {source}", "dim")
+    print_line("")
+
+
+def _by_fix(failed: Sequence[Check]) -> dict[tuple[str, str], list[str]]:
+    """The names of the checks that have one fix together."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for check in failed:
+        found.setdefault((check.finding.fix, check.finding.source), []).append(check.finding.name)
+    return found
+
+
+def _print_notes(notes: Sequence[str]) -> None:
+    for note in notes:
+        print_text(f"  note: {note}")
+    if notes:
+        print_line("")
+
+
+def _next(report: Report) -> str:
+    """The first thing to do, by its name where it stands above already."""
+    first = next((check.finding.name for check in report.failures if check.finding.fix == report.next), None)
+    return report.next if first is None else f"begin with what is said above of the check {first!r}."
+
+
+def _answer(report: Report) -> str:
+    if report.verdict == "accepted":
+        return "Accepted."
+    code = f" ({report.code})" if report.code else ""
+    return (
+        f"Refused{code}." if report.verdict == "refused" else f"Undecided{code}: nothing that could be judged speaks against it."
+    )

@@ -1,0 +1,60 @@
+"""What to change when a token is for somebody else: mostly it is for the same API in another form."""
+
+from __future__ import annotations
+
+from tokenward.errors import AuthenticationError
+from tokenward.hints import GRAPH_AUDIENCES
+from tokenward.troubleshoot.explanation import sources
+from tokenward.troubleshoot.explanation.case import Case
+from tokenward.troubleshoot.explanation.recognition import audiences
+from tokenward.validation import GUID
+
+
+def advice(case: Case, _: AuthenticationError) -> tuple[str, str]:
+    """The fix and its source."""
+    source = sources.DATABRICKS_TOKENS if case.is_databricks else sources.ACCESS_TOKENS
+    ask = f" An Entra client asks for the scope {case.scope}." if case.scope else ""
+    return f"{_about(case)}{ask}", source if case.meant is not None else "RFC 7519 section 4.1.3"
+
+
+def names_this_service(case: Case) -> bool:
+    """Whether the token is for this service, if perhaps in another form of its name."""
+    wanted = {name.rstrip("/") for name in case.issuer.audiences}
+    return any(_form(name, wanted) for name in audiences(case.claims))
+
+
+def _about(case: Case) -> str:
+    given = audiences(case.claims)
+    if not given:
+        return "The token has no aud that is a string or a list of strings; have its issuer send one."
+    wanted = {name.rstrip("/") for name in case.issuer.audiences}
+    if GRAPH_AUDIENCES.intersection(given):
+        return "The token is for Microsoft Graph: the client asked for a scope of Graph's, such as User.Read."
+    return next((told for name in given if (told := _form(name, wanted))), "") or _other(case, given)
+
+
+def _form(name: str, wanted: set[str]) -> str:
+    """What differs, if it is the form alone; slashes at the end are gone already."""
+    if name in wanted:
+        return "Only the slash at the end differs: audiences compare to the letter, so list this form in audiences, too."
+    if name.lower() in {one.lower() for one in wanted}:
+        return "Only upper and lower case differ: audiences compare to the letter."
+    if name.endswith("/.default"):
+        told = "The audience ends in /.default, which belongs to a scope: the client wrote it into resource=."
+        return f"{told} Have it ask with scope= at the v2.0 endpoint, or leave /.default out of resource=."
+    if f"api://{name}" in wanted:
+        told = "The token names the API by its client id, and the policy by its URI (api://...)"
+        return f"{told}: list the client id in audiences; version 2.0 tokens hold no other form."
+    if name.removeprefix("api://") in wanted:
+        told = "The token names the API by its URI (api://...), and the policy by its client id: list the URI in audiences"
+        return f"{told}, or set api.requestedAccessTokenVersion to 2 in the API's manifest, and tokens hold the client id."
+    return ""
+
+
+def _other(case: Case, given: list[str]) -> str:
+    if any(name in (case.claims.get("appid"), case.claims.get("azp")) for name in given):
+        return "The audience is the calling application itself: the client asked for a token for itself, or sends its ID token."
+    if case.meant is not None and any(GUID.fullmatch(name.lower()) for name in given):
+        return "The token is for another application: have the client ask for this API, and not for another one."
+    told = "Add the audience to the policy's audiences if it is this service's name"
+    return f"{told} (in a Databricks federation policy: audiences), or have the client ask for this service."

@@ -1,0 +1,124 @@
+"""An issuer's keys, fetched once and at once for an explanation, and what the answers tell beside them: clock, odd keys.
+
+The requests and the checks on their answers are those of the verifiers (`keys.loading`), and so is the state that they are kept
+in (`keys.source`); only the waiting is different, because nobody else waits for an explanation.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from email.utils import mktime_tz, parsedate_tz
+
+from tokenward.issuer import Issuer
+from tokenward.keys.jwk import UnusableKey, read_jwk
+from tokenward.keys.keyset import MAX_KEYS
+from tokenward.keys.loading import Loaded, Loading, advance
+from tokenward.keys.location import Static
+from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, as_failure, checked
+from tokenward.keys.rhythm import Rhythm
+from tokenward.keys.source import Clock, KeySource, Source, StaticSource
+from tokenward.token.strict import parse_object
+
+MAX_DATE_CHARS = 64
+"""An HTTP date has 29 (RFC 9110 section 5.6.7)."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keys:
+    """What is known of an issuer's keys.
+
+    failure   why they could not be fetched, if they could not
+    asked     whether they were to be had at all: not offline, unless the policy itself holds them
+    skew      seconds by which this machine's clock is ahead of the server that answered; None where it did not say
+    unusable  of published keys that serve nobody: kid (may be None) and the reason
+    """
+
+    source: Source
+    failure: FetchFailed | None = None
+    asked: bool = True
+    skew: float | None = None
+    unusable: tuple[tuple[str | None, str], ...] = field(default=())
+
+
+def keys_of(issuer: Issuer, *, now: float, clock: Clock, fetch: Fetch, timeout: float, offline: bool) -> Keys:
+    """Fetch the issuer's keys, from the address in the policy and never from one in a token.
+
+    now      the time of the explanation, at which they count as fetched; `clock` is compared with the server's
+    timeout  seconds for all requests together
+    """
+    location = issuer.location
+    if isinstance(location, Static):
+        return Keys(StaticSource(location), unusable=_unusable(issuer.jwks or {}))
+    rhythm = Rhythm(fetch_timeout=timeout)
+    source = KeySource(location, rhythm=rhythm, clock=lambda: now, monotonic=lambda: 0.0)
+    lease = None if offline else source.force()
+    if lease is None:
+        return Keys(source, asked=False)
+    asking = _Asking(fetch, clock, timeout)
+    outcome = asking.loaded(source.loading(lease))
+    source.finish(lease, outcome)
+    failure = outcome if isinstance(outcome, FetchFailed) else None
+    return Keys(source, failure, skew=asking.skew, unusable=asking.unusable() if failure is None else ())
+
+
+class _Asking:
+    """Carries the requests out, one after the other, and keeps what their answers say of the time."""
+
+    def __init__(self, fetch: Fetch, clock: Clock, timeout: float) -> None:
+        self.skew: float | None = None
+        self._fetch = fetch
+        self._clock = clock
+        self._until = time.monotonic() + timeout
+        self._last = b""
+
+    def loaded(self, loading: Loading) -> Loaded | FetchFailed:
+        answer: FetchResponse | FetchFailed | None = None
+        try:
+            while not isinstance(step := advance(loading, answer), Loaded):
+                answer = self._asked(step)
+        except FetchFailed as failure:
+            return failure.with_traceback(None)
+        return step
+
+    def unusable(self) -> tuple[tuple[str | None, str], ...]:
+        """Of the last answer, which was a key set."""
+        return _unusable(parse_object(self._last))
+
+    def _asked(self, request: FetchRequest) -> FetchResponse | FetchFailed:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            return FetchFailed("timeout", "the total deadline")
+        try:
+            answer = checked(self._fetch(replace(request, timeout=left)))
+        except Exception as exc:  # noqa: BLE001  # as the drivers: whatever a fetch raises is a failed fetch
+            return as_failure(exc)
+        self._last = answer.body
+        there = _date(answer)
+        self.skew = self.skew if there is None else self._clock() - there
+        return answer
+
+
+def _date(answer: FetchResponse) -> float | None:
+    """When the answer was sent, by its server's clock: Date, and Age if a cache kept it (RFC 9111 section 5.1)."""
+    parts = parsedate_tz(answer.headers.get("date", "")[:MAX_DATE_CHARS])
+    age = answer.headers.get("age", "0").strip()
+    if parts is None or not (age.isascii() and age.isdigit() and len(age) < 9):
+        return None
+    try:
+        return float(mktime_tz(parts)) + int(age)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _unusable(document: Mapping[str, object]) -> tuple[tuple[str | None, str], ...]:
+    listed = document.get("keys")
+    found: list[tuple[str | None, str]] = []
+    for jwk in listed[:MAX_KEYS] if isinstance(listed, (list, tuple)) else ():
+        try:
+            read_jwk(jwk)
+        except UnusableKey as exc:
+            kid = jwk.get("kid") if isinstance(jwk, Mapping) else None
+            found.append((kid if isinstance(kid, str) else None, exc.reason))
+    return tuple(found)

@@ -1,0 +1,77 @@
+"""By which issuer's rules a token is judged: its own, or the one of the policy that was probably meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from tokenward.identity import Claims
+from tokenward.issuer import Issuer
+from tokenward.issuer_name import tenant_of
+from tokenward.policy import Policy, Route
+
+MAX_ISSUER = 2048
+"""Characters of a foreign `iss` that is compared; no address is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The rules, and why these: empty where the token's own issuer is in the policy.
+
+    shares_keys  whether the token may be signed by this issuer's keys: it is the same tenant's, in another form or version
+    """
+
+    route: Route
+    why: str = ""
+    shares_keys: bool = True
+
+
+def nearest_issuer(policy: Policy, claims: Claims) -> Nearest | None:
+    """The issuer to judge by: the token's own, else of its tenant, else of its host, else the only one; None if it is unclear."""
+    iss = claims.get("iss")
+    name = iss if isinstance(iss, str) and len(iss) <= MAX_ISSUER else ""
+    own = policy.route(name)
+    if own is not None:
+        return Nearest(own)
+    tenant = _tenant(name, claims)
+    template = policy.template_for(name)
+    if template is not None:
+        return Nearest(Route(template, tenant), "the same issuer, for other tenants", shares_keys=False)
+    return _same_tenant(policy, tenant, claims.get("ver")) or _same_host(policy, name) or _only_one(policy)
+
+
+def _same_tenant(policy: Policy, tenant: str | None, version: object) -> Nearest | None:
+    found = [issuer for issuer in policy.issuers if tenant is not None and tenant in _tenants(issuer)]
+    alike = [issuer for issuer in found if issuer.required_values.get("ver") == version]
+    return Nearest(Route((alike or found)[0], tenant), "the same tenant in another form") if found else None
+
+
+def _same_host(policy: Policy, name: str) -> Nearest | None:
+    for issuer in policy.issuers:
+        if _host(name) is not None and _host(name) == _host(issuer.issuer):
+            return Nearest(Route(issuer, None), "the same host", shares_keys=name.rstrip("/") == issuer.issuer.rstrip("/"))
+    return None
+
+
+def _only_one(policy: Policy) -> Nearest | None:
+    if len(policy.issuers) == 1 or len({issuer.audience_set for issuer in policy.issuers}) == 1:
+        return Nearest(Route(policy.issuers[0], None), "the first of the policy", shares_keys=False)
+    return None
+
+
+def _tenants(issuer: Issuer) -> set[str]:
+    listed = () if issuer.tenants in (None, "any") else issuer.tenants or ()
+    named = tenant_of(issuer.issuer)
+    return {*listed, *([named] if named else [])}
+
+
+def _tenant(name: str, claims: Claims) -> str | None:
+    tid = claims.get("tid")
+    return tenant_of(name) or (tid if isinstance(tid, str) else None)
+
+
+def _host(name: str) -> str | None:
+    try:
+        return urlsplit(name).hostname
+    except ValueError:
+        return None

@@ -1,0 +1,140 @@
+"""Which of the many JWTs this is, by what it says of itself. Nothing here is verified."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from tokenward.entra import DATABRICKS_RESOURCE, caller_kind
+from tokenward.hints import GRAPH_AUDIENCES
+from tokenward.issuer import ID_TOKEN_MARKS
+from tokenward.troubleshoot.explanation.entra_claims import entra_issuer, is_guest
+from tokenward.troubleshoot.explanation.what import ASK_ACCESS, What
+
+Members = Mapping[str, object]
+
+
+_RESOURCES = {
+    DATABRICKS_RESOURCE: "Azure Databricks",
+    **dict.fromkeys(("https://management.azure.com", "https://management.core.windows.net"), "Azure Resource Manager"),
+    "https://storage.azure.com": "Azure Storage",
+    "https://vault.azure.net": "Azure Key Vault",
+    "https://database.windows.net": "Azure SQL Database",
+}
+"""Audiences of Microsoft's own, without a slash at the end."""
+_CLOUDS = {"public": "public cloud", "us-gov": "US Government cloud", "china": "China cloud"}
+_ZONES = (
+    *(".azuredatabricks.net", ".databricks.azure.us", ".databricks.azure.cn"),
+    *(".cloud.databricks.com", ".cloud.databricks.us", ".gcp.databricks.com"),
+)
+"""Databricks' DNS zones (databricks-sdk-py environments.py)."""
+_DATABRICKS_ISSUER = re.compile(r"https://([a-z0-9.-]{1,250})/oidc(?:/accounts/[0-9a-f-]{36})?")
+
+
+def recognise_jwt(header: Members, claims: Members) -> What:
+    """What this JWT is, by what it says of itself."""
+    found = (recogniser(header, claims) for recogniser in _RECOGNISERS)
+    return next((what for what in found if what is not None), _any_jwt(header))
+
+
+def _unsigned(header: Members, claims: Members) -> What | None:  # noqa: ARG001  # one form for all
+    if str(header.get("alg")).lower() != "none":
+        return None
+    return What(
+        "unsigned_jwt", "A JWT without a signature (alg none), which proves nothing.", "Get one that its issuer has signed."
+    )
+
+
+def _graph(header: Members, claims: Members) -> What | None:
+    if header.get("nonce") is None and not GRAPH_AUDIENCES.intersection(audiences(claims)):
+        return None
+    sentence = (
+        "An access token of Entra for Microsoft Graph, which nobody but Graph can verify (its header is changed by a nonce)."
+    )
+    return What(
+        "graph_token", sentence, "Have the client ask for a scope of this API, instead of User.Read or another of Graph's."
+    )
+
+
+def _refresh(header: Members, claims: Members) -> What | None:  # noqa: ARG001
+    if claims.get("typ") not in ("Refresh", "Offline"):
+        return None
+    return What(
+        "refresh_token", "A refresh token in the form of a JWT, which is for its issuer's token endpoint alone.", ASK_ACCESS
+    )
+
+
+def _id_token(header: Members, claims: Members) -> What | None:
+    marks = any(claims.get(mark) is not None for mark in ID_TOKEN_MARKS)
+    says = claims.get("typ") == "ID" or claims.get("token_use") == "id"
+    of_entra = entra_issuer(claims.get("iss")) is not None
+    names_nobody = of_entra and not any(claims.get(name) for name in ("azp", "appid", "scp", "roles"))
+    if not (says or names_nobody or (marks and str(header.get("typ")).lower() != "at+jwt")):
+        return None
+    whose = "An ID token of Entra" if of_entra else "An ID token"
+    return What("id_token", f"{whose}: it tells an application who signed in, and opens no API.", ASK_ACCESS)
+
+
+def _of_databricks(header: Members, claims: Members) -> What | None:  # noqa: ARG001
+    iss = claims.get("iss")
+    found = _DATABRICKS_ISSUER.fullmatch(iss) if isinstance(iss, str) else None
+    if found is None or not found[1].endswith(_ZONES):
+        return None
+    advice = "Send it to its workspace as it is; to accept it here, use the policy of tokenward.databricks.issued_tokens."
+    return What("databricks_token", "An OAuth token that Databricks itself has issued.", advice)
+
+
+def _of_entra(header: Members, claims: Members) -> What | None:  # noqa: ARG001
+    issuer = entra_issuer(claims.get("iss"))
+    if issuer is None:
+        return None
+    if issuer.directory == "b2c":
+        return What("b2c_token", "An access token of Azure AD B2C.", _PIN)
+    if issuer.directory == "ciam":
+        return What("ciam_token", "An access token of Entra External ID (CIAM).", _PIN)
+    cloud = _CLOUDS.get(issuer.cloud or "", "cloud unknown")
+    sentence = f"A version {issuer.version} access token of Entra ({cloud}){_meant_for(claims)}, {_caller(claims)}."
+    return What(_KINDS[caller_kind(claims)], sentence)
+
+
+_PIN = "Give its iss and its discovery_url to an Issuer of your own; the host of the two may differ."
+
+
+_KINDS = {"user": "entra_user_token", "app": "entra_app_token", "unknown": "entra_access_token"}
+
+
+def _meant_for(claims: Members) -> str:
+    named = next((_RESOURCES[name] for name in audiences(claims) if name in _RESOURCES), None)
+    return f" for {named}" if named else ""
+
+
+def _caller(claims: Members) -> str:
+    kind = caller_kind(claims)
+    if kind == "app":
+        return "of an application in its own name (app-only)"
+    if kind == "user":
+        return "of a guest of the tenant" if is_guest(claims) else "of a user, through an application"
+    return "which names neither scopes nor roles"
+
+
+def _any_jwt(header: Members) -> What:
+    if str(header.get("typ")).lower().removeprefix("application/") == "at+jwt":
+        return What("access_token", "A JWT access token (RFC 9068), of an issuer that is not Entra.")
+    return What("jwt", "A signed JWT, of an issuer that is not Entra.")
+
+
+_RECOGNISERS: tuple[Callable[[Members, Members], What | None], ...] = (
+    _unsigned,
+    _graph,
+    _refresh,
+    _of_databricks,
+    _id_token,
+    _of_entra,
+)
+
+
+def audiences(claims: Members) -> list[str]:
+    """The texts in `aud`, without a slash at the end."""
+    given = claims.get("aud")
+    listed = given if isinstance(given, list) else [given]
+    return [name.rstrip("/") for name in listed if isinstance(name, str)]

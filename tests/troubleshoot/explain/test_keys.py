@@ -1,0 +1,215 @@
+"""What the issuer's keys and its clock tell: every reason why no key serves is told apart, over real HTTP where time is in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tokenward import Issuer, Policy
+from tokenward.keys.port import FetchRequest, FetchResponse
+from tokenward.testing import ABSENT, HandClock, IssuerServer, LocalIssuer, SigningKey
+from tokenward.testing.claims import HOME_TENANT
+
+
+def _weak() -> object:
+    return SigningKey.generate("RS256", size=1024).jwk()["n"]
+
+
+def _private(jwk: dict[str, object]) -> dict[str, object]:
+    return {**jwk, "d": "c2VjcmV0"}
+
+
+def _bound(tenant: str) -> Callable[[dict[str, object]], dict[str, object]]:
+    return lambda jwk: {**jwk, "issuer": f"https://login.microsoftonline.com/{tenant}/v2.0"}
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        pytest.param(_private, "unknown_key", "its private part is published", id="a private key is published"),
+        pytest.param(lambda jwk: {**jwk, "use": "enc"}, "unknown_key", "for encryption", id="a key for encryption"),
+        pytest.param(
+            lambda jwk: {**jwk, "alg": "RS512"}, "unknown_key", "of another type than its alg", id="a key for another alg"
+        ),
+        pytest.param(lambda jwk: {**jwk, "n": _weak()}, "unknown_key", "too weak", id="a weak key"),
+        pytest.param(lambda jwk: {**jwk, "n": "!"}, "unknown_key", "cannot be read", id="a damaged key"),
+        pytest.param(lambda jwk: {**jwk, "kid": "newer"}, "unknown_key", "does not publish this key now", id="rotated since"),
+        pytest.param(_bound(HOME_TENANT), "key_not_for_issuer", "bound to another issuer", id="a key of another tenant"),
+        pytest.param(
+            lambda jwk: {**jwk, "cloud_instance_name": "microsoftonline.us"},
+            "key_not_for_issuer",
+            "the policy's cloud",
+            id="a key of another cloud",
+        ),
+    ],
+)
+def test_why_a_published_key_does_not_serve_is_told(bench: Any, new_key: Any, change: Any, code: str, words: str) -> None:
+    spare = new_key().jwk() | {"kid": "spare"}
+
+    def fetch(request: FetchRequest) -> FetchResponse:
+        answer = bench.issuer.fetch(request)
+        document = json.loads(answer.body)
+        if "keys" in document:
+            document = {"keys": [change(document["keys"][0]), spare]}
+        return FetchResponse(answer.status, answer.headers, json.dumps(document).encode())
+
+    report = bench.explain(bench.issuer.user_token(), fetch=fetch)
+    check = bench.check(report, "signature")
+    assert (report.code, check.code, check.verdict) == (code, code, "failed")
+    assert words in check.finding.fix
+    assert "c2VjcmV0" not in json.dumps(report.to_json())
+
+
+def test_a_published_private_key_is_told_whatever_the_token_is_signed_with(bench: Any, new_key: Any) -> None:
+    odd = new_key().renamed("odd", d="c2VjcmV0")
+    bench.issuer.keys.insert(0, odd)
+    bench.issuer.signing_key = bench.issuer.rotate()
+    report = bench.explain(bench.issuer.user_token())
+    assert report.accepted
+    assert any("publishes a private key" in note for note in report.notes)
+
+
+def test_weak_keys_are_counted(bench: Any) -> None:
+    bench.issuer.publish_odd_keys()
+    report = bench.explain(bench.issuer.user_token())
+    assert report.accepted
+    assert any("1 RSA key(s) below 2048" in note for note in report.notes)
+
+
+def test_an_old_token_of_a_withdrawn_key_is_told_apart_from_a_strange_one(bench: Any) -> None:
+    token = bench.issuer.user_token()
+    bench.issuer.rotate(keep_old=False)
+    bench.issuer.keys[:] = [bench.issuer.signing_key]
+    fresh = bench.check(bench.explain(token), "signature").finding.fix
+    late = bench.check(bench.explain(token, now=bench.wall() + 7200), "signature").finding.fix
+    assert "does not publish this key now" in fresh
+    assert "rotated its keys since" in late
+
+
+def test_a_token_without_kid_needs_an_issuer_with_one_key(bench: Any) -> None:
+    bench.issuer.rotate()
+    token = bench.issuer.user_token(header={"kid": None})
+    assert bench.explain(token).code == "malformed_token"  # null is no kid
+    report = bench.explain(bench.issuer.user_token(header={"kid": ABSENT}))
+    assert (report.code, "names no key" in bench.check(report, "signature").finding.fix) == ("unknown_key", True)
+
+
+def test_a_forgery_is_told(bench: Any) -> None:
+    report = bench.explain(bench.issuer.user_token(key=bench.issuer.stranger_key()))
+    assert (report.code, bench.failed(report)) == ("signature_invalid", {"signature"})
+    assert "forged" in report.next
+
+
+def test_keys_in_the_policy_need_nobody(bench: Any) -> None:
+    issuer = bench.issuer
+    name = f"https://login.microsoftonline.com/{issuer.tenant}/v2.0"
+    policy = Policy([Issuer(name, audiences=[issuer.client_id], jwks=dict(issuer.jwks()))])
+    report = bench.explain(issuer.user_token(), policy, offline=True)
+    assert (report.accepted, issuer.requests) == (True, [])
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "word"),
+    [
+        pytest.param("status", {"status": 500}, "status", id="an error"),
+        pytest.param("html", {}, "login page", id="a login page"),
+        pytest.param("garbage", {}, "login page", id="no JSON"),
+        pytest.param("empty", {}, "metadata", id="an empty document"),
+        pytest.param("redirect", {}, "Redirects", id="a redirect"),
+        pytest.param("reset", {}, "network", id="a broken connection"),
+    ],
+)
+def test_keys_that_cannot_be_had_leave_the_verdict_open(bench: Any, mode: Any, options: Any, word: str) -> None:
+    bench.issuer.fail(mode, **options)
+    report = bench.explain(bench.issuer.user_token())
+    assert (report.verdict, report.code, report.failures) == ("undecided", "keys_unavailable", ())
+    assert bench.check(report, "signature").verdict == "open"
+    assert word in report.next or mode == "empty"
+    expired = bench.explain(bench.issuer.user_token(lifetime=-10))
+    assert (expired.verdict, expired.code) == ("refused", "token_expired")
+
+
+def test_offline_nobody_is_asked(bench: Any) -> None:
+    report = bench.explain(bench.issuer.user_token(), offline=True)
+    assert (report.verdict, report.code, bench.issuer.requests) == ("undecided", "keys_unavailable", [])
+    assert "offline" in report.next
+
+
+def test_a_fetch_that_raises_anything_is_a_failed_fetch(bench: Any) -> None:
+    def fetch(request: FetchRequest) -> FetchResponse:
+        raise RuntimeError("a text that may quote anything")
+
+    report = bench.explain(bench.issuer.user_token(), fetch=fetch)
+    assert report.verdict == "undecided"
+    assert "quote" not in json.dumps(report.to_json())
+
+
+# -- the clock ---------------------------------------------------------------------------------------------------------
+
+
+def _over_http(bench: Any, token: str, ahead: float) -> Any:
+    """Explained on a machine whose clock is so many seconds ahead, with a real server's Date."""
+    clock = HandClock(bench.wall() + ahead)
+    with IssuerServer(bench.issuer):
+        return bench.explain(token, bench.policy(), clock=clock, fetch=None)
+
+
+def test_a_clock_that_is_right_is_not_spoken_of(bench: Any) -> None:
+    report = _over_http(bench, bench.issuer.user_token(), 0)
+    assert report.accepted
+    assert report.clock_skew is not None
+    assert report.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("ahead", "lifetime", "code", "words"),
+    [
+        pytest.param(
+            7200, 3600, "token_expired", ("ahead of the issuer's", "exp would hold"), id="ahead: a good token looks expired"
+        ),
+        pytest.param(-7200, 3600, "token_not_yet_valid", ("behind the issuer's", "nbf and iat would hold"), id="behind: not yet"),
+        pytest.param(-500, -100, "token_not_yet_valid", ("behind", "exp and nbf and iat"), id="behind: an ended token"),
+        pytest.param(600, 3600, None, ("ahead", "say the same"), id="ahead, and it does no harm"),
+    ],
+)
+def test_what_a_wrong_clock_does_is_told_with_the_verdict_by_the_issuers(
+    bench: Any, ahead: float, lifetime: float, code: str | None, words: tuple[str, ...]
+) -> None:
+    report = _over_http(bench, bench.issuer.user_token(lifetime=lifetime), ahead)
+    assert report.code == code
+    assert abs((report.clock_skew or 0) - ahead) < 60
+    (note,) = [note for note in report.notes if "clock" in note]
+    assert [word for word in words if word not in note] == []
+
+
+def test_the_time_of_a_cached_answer_is_corrected_by_its_age(bench: Any) -> None:
+    def fetch(request: FetchRequest) -> FetchResponse:
+        answer = bench.issuer.fetch(request)
+        told = {**answer.headers, "date": "Tue, 15 Nov 1994 08:12:31 GMT", "age": "100"}
+        return FetchResponse(answer.status, told, answer.body)
+
+    report = bench.explain(bench.issuer.user_token(), fetch=fetch)
+    assert report.clock_skew == bench.wall() - 784_887_151 - 100
+
+
+@pytest.mark.parametrize(
+    "date", ["", "yesterday", "x" * 5000, "Tue, 99 Nov 1994 99:99:99 GMT"], ids=["none", "a word", "long", "odd"]
+)
+def test_a_date_that_is_none_says_nothing(bench: Any, date: str) -> None:
+    def fetch(request: FetchRequest) -> FetchResponse:
+        answer = bench.issuer.fetch(request)
+        return FetchResponse(answer.status, {**answer.headers, "date": date}, answer.body)
+
+    report = bench.explain(bench.issuer.user_token(), fetch=fetch)
+    assert report.accepted
+
+
+def test_no_address_of_the_token_is_ever_asked(bench: Any) -> None:
+    issuer: LocalIssuer = bench.issuer
+    header = {"jku": "https://evil.example/keys", "x5u": "https://evil.example/x", "jwk": SigningKey.generate("ES256").jwk()}
+    bench.explain(issuer.user_token(header=header, claims={"iss": "https://evil.example/"}))
+    bench.explain(issuer.user_token(header=header))
+    assert {url.split("/")[2] for url in issuer.requests} <= {"login.microsoftonline.com"}

@@ -1,0 +1,141 @@
+"""What was given is recognised, whatever it is, and taken out of what a person pastes around it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tokenward.testing import ABSENT, LocalIssuer, OidcIssuer
+from tokenward.testing.claims import HOME_TENANT
+from tokenward.troubleshoot.explanation.pasted import token_in
+from tokenward.troubleshoot.explanation.what import recognise_text
+
+TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        pytest.param("", "nothing", id="nothing"),
+        pytest.param("dapi" + "0123456789abcdef" * 2, "databricks_pat", id="a PAT"),
+        pytest.param("dapi" + "0123456789abcdef" * 2 + "-2", "databricks_pat", id="a PAT of a region with numbers"),
+        pytest.param("0.ARwA6WgJJ9X2qk" + "x" * 200, "entra_refresh_token", id="a refresh token of Entra"),
+        pytest.param("1.AVMA6WgJJ9X2qk" + "x" * 200 + ".AgABAwEAAAD" + "y" * 99, "entra_refresh_token", id="a newer one"),
+        pytest.param("a.b.c.d.e", "encrypted_token", id="a JWE"),
+        pytest.param("eyJhbGciOiJSUzI1NiJ9.eyJpc3M.x", "damaged_jwt", id="a cut JWT"),
+        pytest.param("Basic dXNlcjpwYXNz", "basic_credentials", id="basic credentials"),
+        pytest.param("-----BEGIN PRIVATE KEY-----", "pem", id="a key"),
+        pytest.param("AADSTS65001: The user has not consented", "error_text", id="an error of Entra"),
+        pytest.param('{"error": "invalid_grant"}', "json", id="JSON without a token"),
+        pytest.param("there is none", "several_words", id="words"),
+        pytest.param("3f2a8c", "opaque", id="something opaque"),
+    ],
+)
+def test_what_is_no_jwt_is_told_apart(explained: Any, text: str, kind: str) -> None:
+    report = explained(text)
+    assert (report.what.kind, report.verdict, report.code) == (kind, "refused", "malformed_token")
+    assert report.next == report.what.advice != ""
+    assert report.fingerprint is None
+
+
+@pytest.mark.parametrize(
+    ("mint", "kind", "words"),
+    [
+        pytest.param(lambda i: i.user_token(), "entra_user_token", "version 2.0", id="a user's, v2"),
+        pytest.param(lambda i: i.user_token("1.0"), "entra_user_token", "version 1.0", id="a user's, v1"),
+        pytest.param(lambda i: i.app_token(), "entra_app_token", "app-only", id="an application's"),
+        pytest.param(lambda i: i.guest_token(), "entra_user_token", "guest", id="a guest's"),
+        pytest.param(lambda i: i.app_token(roles=[], claims={"idtyp": ABSENT}), "entra_access_token", "neither", id="nobody's"),
+        pytest.param(lambda i: i.databricks_token(), "entra_user_token", "for Azure Databricks", id="for Azure Databricks"),
+        pytest.param(
+            lambda i: i.user_token("1.0", audience="https://management.azure.com/"),
+            *("entra_user_token", "for Azure Resource Manager"),
+            id="for Resource Manager",
+        ),
+        pytest.param(lambda i: i.id_token(), "id_token", "of Entra", id="an ID token"),
+        pytest.param(lambda i: i.id_token(claims={"nonce": ABSENT}), "id_token", "of Entra", id="an ID token without nonce"),
+        pytest.param(lambda i: i.user_token("1.0", header={"nonce": "n"}), "graph_token", "Graph", id="a nonce in the header"),
+        pytest.param(
+            lambda i: i.user_token("1.0", audience="https://graph.microsoft.com/"), "graph_token", "Graph", id="Graph's audience"
+        ),
+        pytest.param(
+            lambda i: i.user_token("1.0", audience="00000003-0000-0000-c000-000000000000"),
+            "graph_token",
+            "Graph",
+            id="Graph's id",
+        ),
+        pytest.param(
+            lambda i: i.user_token(claims={"iss": f"https://contoso.b2clogin.com/{TENANT}/v2.0/"}), "b2c_token", "B2C", id="B2C"
+        ),
+        pytest.param(
+            lambda i: i.user_token(claims={"iss": f"https://login.contoso.example/tfp/{TENANT}/b2c_1_in/v2.0/"}),
+            *("b2c_token", "B2C"),
+            id="B2C with a user flow",
+        ),
+        pytest.param(
+            lambda i: i.user_token(claims={"iss": f"https://{TENANT}.ciamlogin.com/{TENANT}/v2.0"}),
+            *("ciam_token", "External ID"),
+            id="External ID",
+        ),
+        pytest.param(
+            lambda i: i.user_token(claims={"iss": f"https://login.microsoftonline.us/{TENANT}/v2.0"}),
+            *("entra_user_token", "US Government cloud"),
+            id="another cloud",
+        ),
+        pytest.param(
+            lambda i: i.mint({"iss": "https://adb-1.2.azuredatabricks.net/oidc", "sub": "a", "aud": "1"}),
+            *("databricks_token", "Databricks itself"),
+            id="of Databricks",
+        ),
+        pytest.param(
+            lambda i: i.mint({"iss": "https://idp.example/", "typ": "Refresh"}), "refresh_token", "refresh", id="Keycloak's"
+        ),
+        pytest.param(lambda i: i.mint({"iss": "https://idp.example/"}), "jwt", "not Entra", id="any JWT"),
+        pytest.param(
+            lambda i: OidcIssuer("https://idp.example/").access_token(),
+            "access_token",
+            "RFC 9068",
+            id="an access token by RFC 9068",
+        ),
+        pytest.param(lambda i: i.user_token(header={"alg": "none"}, algorithm="none"), "unsigned_jwt", "none", id="unsigned"),
+    ],
+)
+def test_jwts_are_told_apart(explained: Any, issuer: LocalIssuer, mint: Any, kind: str, words: str) -> None:
+    what = explained(mint(issuer)).what
+    assert what.kind == kind
+    assert words in what.sentence
+    assert TENANT not in what.sentence + what.advice
+    assert HOME_TENANT not in what.sentence
+
+
+@pytest.mark.parametrize(
+    ("around", "told"),
+    [
+        pytest.param("{}", "", id="alone"),
+        pytest.param("  {}\r\n", "", id="white space"),
+        pytest.param("Bearer {}", "header", id="with its scheme"),
+        pytest.param("Authorization: Bearer {}", "header", id="a whole header"),
+        pytest.param("authorization:bearer   {}", "header", id="a header in lower case"),
+        pytest.param('"{}"', "quotation", id="quoted"),
+        pytest.param("'Authorization: Bearer {}'", "header", id="a quoted header, as for curl -H"),
+        pytest.param('{{"token_type": "Bearer", "access_token": "{}"}}', "access_token", id="a token endpoint's answer"),
+        pytest.param('{{"expiresOn": "x", "accessToken": "{}"}}', "accessToken", id="the Azure CLI's answer"),
+    ],
+)
+def test_the_token_is_taken_out_of_what_is_pasted(explained: Any, issuer: LocalIssuer, around: str, told: str) -> None:
+    token = issuer.user_token()
+    report = explained(around.format(token))
+    assert report.accepted
+    assert [told in note for note in report.notes] == ([True] if told else [])
+    assert token_in(around.format(token)).token == token.encode()
+
+
+def test_an_answer_with_both_gives_the_access_token(issuer: LocalIssuer) -> None:
+    answer = json.dumps({"id_token": issuer.id_token(), "access_token": "the access token"})
+    assert token_in(answer).token == b"the access token"
+
+
+def test_no_advice_names_a_flow_that_hands_a_secret_to_somebody() -> None:
+    assert "never send it to an API" in recognise_text(b"0.ARwA" + b"x" * 100).advice
