@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenward.keys.jwk import Key, UnusableKey, read_jwk
+from tokenward.testing import SigningKey
 from tokenward.token.algorithms import ALGORITHMS
 
 Jwk = dict[str, object]
@@ -112,6 +113,13 @@ def test_what_does_not_forbid_the_use_of_a_key_is_no_reason_to_skip_it(rsa_jwk: 
 )
 def test_an_unusable_rsa_key_is_refused_with_a_reason(rsa_jwk: Jwk, change: Jwk, expected: str) -> None:
     assert reason(rsa_jwk | change) == expected
+
+
+@pytest.mark.parametrize(
+    ("signs", "alg"), [("ES256", "ES384"), ("ES384", "ES256"), ("ES512", "ES384"), ("ES256", "EdDSA")], ids=lambda name: name
+)
+def test_a_key_for_an_algorithm_of_another_curve_is_refused_as_it_could_verify_nothing(signs: str, alg: str) -> None:
+    assert reason(SigningKey.generate(signs, "k", alg=alg).jwk()) == "alg_not_supported"
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def read_jwk(jwk: object) -> Key:
         kid=_kid(jwk),
         kty=kty,
         curve=curve,
-        alg=_alg(jwk, kty),
+        alg=_alg(jwk, kty, curve),
         issuer=_text(jwk, "issuer"),
         cloud_instance_name=_text(jwk, "cloud_instance_name"),
         fingerprint=_digest(public_key),
@@ -123,9 +123,10 @@ def _curve(jwk: Mapping[str, object], kty: str) -> str | None:
     return curve
 
 
-def _alg(jwk: Mapping[str, object], kty: str) -> str | None:
+def _alg(jwk: Mapping[str, object], kty: str, curve: str | None) -> str | None:
+    """Judged with the curve: a P-256 key for ES384 could verify nothing, and must not make a set of keys look usable."""
     alg = _text(jwk, "alg")
-    if alg is not None and (alg not in ALGORITHMS or ALGORITHMS[alg].kty != kty):
+    if alg is not None and (alg not in ALGORITHMS or not ALGORITHMS[alg].fits(kty, curve)):
         raise UnusableKey("alg_not_supported")
     return alg
 

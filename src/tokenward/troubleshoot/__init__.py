@@ -1,8 +1,12 @@
-"""Explanations for people under pressure: why no token was given, and what to change."""
+"""Explanations for people under pressure: why a token was refused, why none was given, and what to change."""
 
 from __future__ import annotations
 
-from tokenward.troubleshoot.acquisition.catalogue import Cause, Entry
-from tokenward.troubleshoot.acquisition.diagnose import Diagnosis, diagnose
+from tokenward.acquisition.catalogue import Cause, Entry
+from tokenward.acquisition.diagnose import Diagnosis, diagnose
+from tokenward.troubleshoot.explanation.explain import explain
+from tokenward.troubleshoot.explanation.report import Check, Report
+from tokenward.troubleshoot.explanation.what import What
+from tokenward.troubleshoot.keyreport.report import KeyReport, keys_of
 
-__all__ = ["Cause", "Diagnosis", "Entry", "diagnose"]
+__all__ = ["Cause", "Check", "Diagnosis", "Entry", "KeyReport", "Report", "What", "diagnose", "explain", "keys_of"]
