@@ -68,7 +68,14 @@ IMPURE_ROOMS: dict[str, set[str]] = {
     "troubleshoot.explanation.explain": {"time"},
     "troubleshoot.explanation.keys": {"time"},
     "troubleshoot.keyreport.report": {"time"},
+    "troubleshoot.logs.moment": {"datetime"},
+    "troubleshoot.logs.source": {"os", "threading"},
+    "troubleshoot.surroundings.probe": {"asyncio", "httpx", "ssl", "time"},
+    "troubleshoot.surroundings.workspace": {"time"},
     "verifier": {"time"},
+    "web.body": {"starlette"},
+    "web.guard": {"starlette"},
+    "web.inspector": {"starlette"},
 }
 """The rooms that know a clock, a lock, the network or a framework, and which. Every other room is pure."""
 
@@ -173,7 +180,8 @@ def test_no_module_imports_from_the_package_root(name: str) -> None:
     assert "" not in USED[name]
 
 
-JUDGED = sorted(FLOOR.keys() | {name for name in MODULES if name.startswith(("acquisition.", "judging.", "databricks.", "troubleshoot."))})
+PURE_FOLDERS = ("acquisition.", "judging.", "databricks.", "troubleshoot.", "web.")
+JUDGED = sorted(FLOOR.keys() | {name for name in MODULES if name.startswith(PURE_FOLDERS)})
 """The rooms that must be pure, but for those above. Front doors, the testing package and the command line are all impure."""
 
 

@@ -59,6 +59,7 @@ class Handler(QuietHandler):
 
     def _send(self, reply: Reply) -> None:
         self.send_response_only(reply.status)
+        self.send_header("date", self.date_time_string(cast("Serving", self.server).workspace.clock()))
         for name, value in reply.headers.items():
             self.send_header(name, value)
         if self.close_connection or reply.cut is not None:

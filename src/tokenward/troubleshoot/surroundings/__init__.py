@@ -1,0 +1,1 @@
+"""What a workspace depends on, examined from this machine: names, certificates, clocks, discovery documents, keys."""
