@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from tokenward.testing.claims import DEFAULT_CLIENT_ID, DEFAULT_TENANT
 from tokenward.testing.issuer import LocalIssuer
 from tokenward.testing.keyfile import read_keys, write_keys
 from tokenward.testing.server import IssuerServer
+from tokenward.testing.stop_signal import StopSignal
 
 WARNING = "tokenward local issuer: NOT FOR PRODUCTION. It signs whatever anybody on this machine asks it to sign."
 CLOUDS = {"public": PUBLIC, "us-gov": US_GOV, "china": CHINA}
@@ -52,9 +51,7 @@ def _issuer(options: argparse.Namespace) -> LocalIssuer:
 
 
 def _serve(issuer: LocalIssuer, server: IssuerServer) -> None:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = StopSignal()
     issuer.stranger_key()  # keys are made now, so that no request waits for one
     print(json.dumps({"url": server.url, "tenant": issuer.tenant, "client_id": issuer.client_id}), flush=True)
     stop.wait()

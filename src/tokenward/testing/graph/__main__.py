@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from tokenward import validation
 from tokenward.testing.claims import DEFAULT_CLIENT_ID, DEFAULT_TENANT
 from tokenward.testing.graph.graph import LocalGraph
 from tokenward.testing.graph.server import GraphServer
+from tokenward.testing.stop_signal import StopSignal
 
 WARNING = "tokenward stand-in Graph: NOT FOR PRODUCTION. It gives tokens to anybody on this machine."
 LISTS = ("applications", "service_principals", "grants", "assignments")
@@ -57,9 +56,7 @@ def _furnish(graph: LocalGraph, file: Path | None) -> None:
 
 
 def _serve(graph: LocalGraph, server: GraphServer) -> None:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = StopSignal()
     graph.token()  # the key is made now, so that no request waits for it
     print(json.dumps({"url": server.url, "tenant": graph.directory.tenant, "client_id": DEFAULT_CLIENT_ID}), flush=True)
     stop.wait()

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from tokenward.databricks.federation.policies import read_policies
 from tokenward.testing.issuer import LocalIssuer
+from tokenward.testing.stop_signal import StopSignal
 from tokenward.testing.workspace.server import WorkspaceServer
 from tokenward.testing.workspace.workspace import DatabricksWorkspace
 
@@ -49,9 +48,7 @@ def _replace_policies(workspace: DatabricksWorkspace, text: str) -> None:
 
 
 def _serve(server: WorkspaceServer) -> None:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = StopSignal()
     workspace = server.workspace
     workspace.mint.jwks()  # keys are made now, so that no request waits for one
     workspace.federated_jwt()
