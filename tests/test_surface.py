@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import typing
 from collections.abc import Callable, Mapping
@@ -130,6 +131,26 @@ def test_nothing_else_is_public_but_modules_and_the_version() -> None:
 )
 def test_signatures_are_as_promised(function: Callable[..., Any], expected: str) -> None:
     assert shape(function) == expected
+
+
+@pytest.mark.parametrize(
+    ("package", "expected"),
+    [
+        ("acquisition", ["Cause", "Diagnosis", "Entry", "diagnose", "entries"]),
+        (
+            "troubleshoot",
+            [
+                *("Cause", "Check", "Diagnosis", "Entry", "KeyReport", "Report", "Term", "What"),
+                *("diagnose", "entries", "explain", "keys_of", "meaning_of"),
+            ],
+        ),
+        ("web", ["Explainer", "inspector"]),
+    ],
+)
+def test_what_explains_is_public_by_name(package: str, expected: list[str]) -> None:
+    module = importlib.import_module(f"tokenward.{package}")
+    assert sorted(module.__all__) == expected
+    assert all(getattr(module, name) for name in expected)
 
 
 def test_the_twins_differ_only_in_waiting() -> None:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from tokenward.acquisition.catalogue import Cause, Entry
-from tokenward.acquisition.diagnose import Diagnosis, diagnose
+from tokenward.acquisition import Cause, Diagnosis, Entry, diagnose, entries
 from tokenward.troubleshoot.explanation.explain import explain
 from tokenward.troubleshoot.explanation.report import Check, Report
 from tokenward.troubleshoot.explanation.what import What
+from tokenward.troubleshoot.glossary import Term, meaning_of
 from tokenward.troubleshoot.keyreport.report import KeyReport, keys_of
 
-__all__ = ["Cause", "Check", "Diagnosis", "Entry", "KeyReport", "Report", "What", "diagnose", "explain", "keys_of"]
+__all__ = [
+    "Cause",
+    "Check",
+    "Diagnosis",
+    "Entry",
+    "KeyReport",
+    "Report",
+    "Term",
+    "What",
+    "diagnose",
+    "entries",
+    "explain",
+    "keys_of",
+    "meaning_of",
+]
