@@ -1,0 +1,65 @@
+// Codes and texts of Entra, OAuth, Databricks and tokenward -> what the catalogue says of them.
+
+import { code, el, mark, source, visible } from "./dom.js";
+
+/** Characters of a text that is looked at; and entries that are shown. */
+const MAX_TEXT = 1024 * 1024;
+const MOST = 20;
+/** Characters of a text in which a line of digits is a code; in a log it would be a size or a time. */
+const MAX_ALONE = 1000;
+const NUMBERS = /(?:AADSTS|\/error\?code=)(\d{4,9})(?!\d)|error_codes["'\\]{0,4}\s{0,4}[:=]\s{0,4}\[([\d,\s]{1,200})\]/gi;
+const RETRIES = {
+  never: "does not help",
+  after_fix: "helps after the cause is gone",
+  later: "helps later; wait longer each time",
+  interactive: "helps when the user signs in interactively",
+};
+const ORDER = { oauth: 2, suberror: 2 };
+
+/** The codes that a text names, the most telling first. @param {string} text @param {import("./facts.js").Facts} facts */
+export function named(text, facts) {
+  const content = text.slice(0, MAX_TEXT);
+  const found = new Set();
+  for (const [, number, list] of content.matchAll(NUMBERS)) {
+    for (const one of (number ?? list).match(/\d{4,9}/g) ?? []) found.add(`AADSTS${Number(one)}`);
+  }
+  if (content.length <= MAX_ALONE) for (const [, one] of content.matchAll(/^\s*(\d{4,9})\s*$/gm)) found.add(`AADSTS${Number(one)}`);
+  for (const word of new Set(content.match(/[A-Za-z0-9_.-]{3,80}/g) ?? [])) {
+    const entry = facts.error(word) ?? facts.error(word.toLowerCase());
+    if (entry) found.add(entry.code);
+  }
+  const lowered = content.toLowerCase();
+  for (const entry of facts.errors) if (matches(entry, lowered)) found.add(entry.code);
+  return [...found].sort((one, other) => order(one, facts) - order(other, facts)).slice(0, MOST);
+}
+
+function matches(entry, lowered) {
+  return entry.match.some((text) => lowered.includes(text)) && (!entry.only_with.length || entry.only_with.some((word) => lowered.includes(word)));
+}
+
+function order(name, facts) {
+  return name === "AADSTS70002" ? 1 : (ORDER[facts.error(name)?.kind] ?? 0);
+}
+
+/** @param {string} name a code that `named` found */
+export function errorCard(name, facts) {
+  const entry = facts.error(name);
+  const page = name.startsWith("AADSTS") ? `https://login.microsoftonline.com/error?code=${name.slice(6)}` : "";
+  if (!entry) {
+    return el("section.answer.open", el("h2.verdict", mark("open"), el("strong", name)),
+      el("p.sentence", "This code is not in the catalogue. Microsoft’s own page about it: ", source(page)));
+  }
+  const who = [...new Set(entry.causes.map((cause) => cause.who))].join(", ");
+  return el("section.answer.none",
+    el("h2.verdict", el("strong", name), entry.name ? el("span.name", entry.name) : null),
+    el("p.sentence", visible(entry.meaning)),
+    el("p.facts", el("span", el("b", "Who must act: "), who), el("span", el("b", "Trying again: "), RETRIES[entry.retry] ?? entry.retry)),
+    el("ol.causes", ...entry.causes.map(cause)),
+    el("p.note", source(entry.source), ` (${entry.mark})`, page ? el("span", " · ", source(page)) : null));
+}
+
+function cause({ cause: why, who, steps, commands }) {
+  const lines = commands.map((command) => el("pre", visible(command)));
+  for (const line of lines) line.tabIndex = 0;
+  return el("li", el("p", el("strong", visible(why)), " ", el("span.chip", who)), el("ul", ...steps.map((step) => el("li", visible(step)))), ...lines);
+}
