@@ -151,6 +151,7 @@ def event_fields(error: AuthenticationError) -> dict[str, object]:
         "retry_after": None if error.retry_after is None else round(error.retry_after, 1),
         "signature_held": error.signature_held,
         "fingerprint": error.fingerprint,
+        **{name: shown(value) for name, value in error.upstream.items()},
     }
     return {name: value for name, value in fields.items() if value is not None}
 

@@ -41,12 +41,17 @@ class and its line above, a hint in `hints`, and a row in the README's table.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, TypedDict, Unpack
 
 from tokenward.hints import hint_for
 
 UNVERIFIED_DESCRIPTION = "The access token is invalid"
 """What a caller reads while the signature has not held: the same text for every reason (design promise 3)."""
+
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 class Details(TypedDict, total=False):
@@ -117,6 +122,11 @@ class AuthenticationError(Exception):
     def hint(self) -> str:
         """One line for the operator: what to look at or change. Never empty; a check of your own may give its own."""
         return self._hint or hint_for(self.code, self.claim, self.expected, self.actual, self.issuer)
+
+    @property
+    def upstream(self) -> Mapping[str, object]:
+        """What is known of another server's error that led to this one, as fields for the log; empty where none did."""
+        return _NOTHING
 
 
 class TokenRejected(AuthenticationError):

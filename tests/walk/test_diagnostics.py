@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 import traceback
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -120,6 +121,16 @@ def test_a_remembered_token_that_a_check_refuses_has_its_fingerprint(desk: Any) 
 def test_what_is_no_token_gets_no_fingerprint_as_it_could_be_guessed_by_it(desk: Any, text: str) -> None:
     error = desk.rejection(lambda: desk.verifier(desk.rule()).verify(text))
     assert (error.code, error.fingerprint) == ("malformed_token", None)
+
+
+def test_what_another_servers_error_means_is_told_escaped_and_bounded() -> None:
+    class Refused(TokenExpired):
+        upstream = MappingProxyType({"upstream_error": "AADSTS65001", "first_step": "ask\n" * 200})
+
+    fields = event_fields(Refused())
+    assert fields["upstream_error"] == "AADSTS65001"
+    assert "\n" not in str(fields["first_step"])
+    assert len(str(fields["first_step"])) <= MAX_TEXT + 3
 
 
 def test_docs_lead_to_pages_of_ones_own(events: Events) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tokenward.acquisition.diagnosis import Diagnosis
 from tokenward.diagnostics import event_fields
 from tokenward.errors import AuthenticationError, ServiceUnavailable
 from tokenward.logger import Logger, logger_or_ours
@@ -58,12 +57,6 @@ def log_exchange_event(event: ExchangeEvent, logger: Logger | None = None) -> No
         )
         return
     report = log.error if isinstance(event.error, ServiceUnavailable) else log.warning
-    fields = event_fields(event.error) | explained(event.error)
+    fields = event_fields(event.error)
     fields.pop("signature_held")  # whoever verified the caller's token knows; here it is given
     report("token_exchange_failed", grant=event.grant, seconds=seconds, **fields)
-
-
-def explained(error: AuthenticationError) -> dict[str, object]:
-    """What the catalogue says of what an endpoint answered, as fields for a log; none where nothing was answered."""
-    found = getattr(error, "diagnosis", None)
-    return {name: shown(value) for name, value in found.log_fields().items()} if isinstance(found, Diagnosis) else {}

@@ -117,9 +117,13 @@ _MAX_TOLD = 2000
 
 
 class DatabricksRefused(ExchangeRefused):
-    """Databricks gave no token for the caller's. `diagnosis` is what the catalogue knows of its answer, for the log."""
+    """Databricks gave no token for the caller's. `diagnosis` is what the catalogue knows of its answer."""
 
     diagnosis: Diagnosis | None = None
+
+    @property
+    def upstream(self) -> Mapping[str, object]:
+        return {} if self.diagnosis is None else self.diagnosis.log_fields()
 
 
 def _no_token(answer: Answered, subject: Subject) -> Exception:

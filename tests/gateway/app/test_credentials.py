@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from tokenward.acquisition import entries
 from tokenward.databricks import Exchange
 from tokenward.databricks.admission.credentials import Fixed
 from tokenward.databricks.tokens import AsyncTokenSource
+from tokenward.redaction import shown
 from tokenward.testing.loopback import free_port
 from tokenward.testing.workspace import Fault
 
@@ -100,6 +102,10 @@ def test_a_refused_exchange_is_401_and_nothing_goes_on(
     assert (answer.status, answer.refused) == (401, "exchange_refused")
     assert 'error="invalid_token"' in str(answer.value("www-authenticate"))
     assert (upstream.requests, events.codes) == ([], ["exchange_refused"])
+    [event] = [event for event in events.kept if event["event"] == "token_rejected"]
+    entry = entries()[event["upstream_error"]]  # the middleware's own event says what the catalogue does
+    assert (event["upstream_meaning"], event["who_must_act"]) == (shown(entry.meaning), entry.causes[0].who)
+    assert entry.meaning not in answer.body.decode()
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ Source: learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow 
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import NoReturn
 
-from tokenward.acquisition.diagnosis import Diagnosis
 from tokenward.databricks.access import AccessToken, Subject
 from tokenward.databricks.answers import TEMPORARY_ERRORS, access_token, members_of, read_granted
 from tokenward.databricks.grant import UNAVAILABLE_FOR, Answered, retry_after_of, unavailable
@@ -31,13 +31,13 @@ USER_ERRORS = frozenset(
 
 
 class _SaidByEntra:
-    """An error with what Entra said, if it was asked; `diagnosis` is what the catalogue says of that, for the log."""
+    """An error with what Entra said, if it was asked; `upstream` is what the catalogue says of that."""
 
     problem: Problem | None = None
 
     @property
-    def diagnosis(self) -> Diagnosis | None:
-        return None if self.problem is None else self.problem.diagnosis
+    def upstream(self) -> Mapping[str, object]:
+        return {} if self.problem is None else self.problem.diagnosis.log_fields()
 
 
 class EntraRefused(_SaidByEntra, ExchangeRefused):
