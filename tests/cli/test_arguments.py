@@ -43,9 +43,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 
 UNREADABLE = [
-    pytest.param([], "command", id="nothing"),
-    pytest.param(["policy"], "command", id="half a command"),
-    pytest.param(["explain"], "invalid choice", id="another command"),
+    pytest.param(["explan"], "There is no command", id="another command"),
     pytest.param(["exchange", "--hos", "x"], "unrecognized", id="an abbreviation"),
     pytest.param(["exchange", "--raw", "--json"], "not allowed with", id="two forms"),
     pytest.param(["exchange", "--token-env", "A", "--token-file", "b"], "not allowed with", id="two sources"),
@@ -173,7 +171,7 @@ def test_help_is_enough_to_work_from_and_fits_80_columns(typed: Any, monkeypatch
     monkeypatch.setenv("COLUMNS", "80")
     code, out, err = typed(*arguments, "--help")
     assert (code, err) == (0, "")
-    assert max(map(len, out.splitlines())) <= 82
+    assert max(map(len, out.splitlines())) <= 80
     if arguments != ["policy"]:
         assert "exit codes:" in out
         assert all(f"\n  {number}  " in out for number in range(5))
@@ -187,14 +185,6 @@ def test_the_version_is_told(typed: Any) -> None:
 
 
 # -- terminals and pipes -----------------------------------------------------------------------------------------------
-
-
-def test_without_rich_it_says_what_to_install(environment: dict[str, str]) -> None:
-    script = "import sys; sys.modules['rich'] = None; sys.argv = ['tokenward', 'me']; from tokenward.cli.entry import run; run()"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "pip install rich PyYAML" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_defect_ends_with_70_and_quotes_nothing(environment: dict[str, str]) -> None:
@@ -276,9 +266,8 @@ def test_ctrl_c_ends_it_quietly(environment: dict[str, str], standin: Any) -> No
 def test_tables_fit_the_width_and_cut_nothing(tokenward: Any, standin: Any, columns: str) -> None:
     done = tokenward("me", "--host", standin.url, stdin=standin.mint(kind="databricks"), COLUMNS=columns)
     assert done.returncode == 0
-    lines = [line for line in done.stdout.splitlines() if "│" in line]
-    assert max(map(len, lines)) <= int(columns)
-    assert "ada@contoso.example" in "".join(line.split("│")[2].strip() for line in lines)
+    assert all(len(line) <= int(columns) or len(line.split()) == 1 for line in done.stdout.splitlines())
+    assert "ada@contoso.example" in done.stdout.split()
 
 
 @pytest.mark.servers

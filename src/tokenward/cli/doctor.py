@@ -53,6 +53,8 @@ _OPTIONS = {
     "policies": "--federation-policies",
     "federation_policies": "--federation-policies",
     "az_file": "--az-file",
+    "graph_token_env": "--graph-token-env",
+    "graph_token_file": "--graph-token-file",
     "authority": "--authority",
 }
 
@@ -113,7 +115,8 @@ def _require_a_subject(args: argparse.Namespace) -> None:
     if args.client_id is not None and args.tenant is None:
         fix = "Add --tenant: the Directory (tenant) ID on the overview page of the app registration."
         raise CommandFailed(Exit.USAGE, "--client-id needs the tenant, too.", fix)
-    lonely = [name for name in ("resource", "scope", "redirect_uri", "az_file", "graph") if getattr(args, name)]
+    own = ("resource", "scope", "redirect_uri", "az_file", "graph", "graph_token_env", "graph_token_file")
+    lonely = [name for name in own if getattr(args, name)]
     if args.client_id is None and lonely:
         raise CommandFailed(Exit.USAGE, f"{_OPTIONS[lonely[0]]} is of an app registration.", "Add --client-id.")
     if args.workspace is None and args.federation_policies is not None:

@@ -72,7 +72,7 @@ def _print_part(title: str, found: Sequence[Finding], *, all_checks: bool) -> No
     if checks:
         print_table(str(shown(title)), COLUMNS, [(f.name, f.expected, shown(f.seen), judged(f.held)) for f in checks])
     else:
-        print_text(f"{shown(title)}: all {len(found)} checks hold")
+        print_text(f"{shown(title)}: {'the only check holds' if len(found) == 1 else f'all {len(found)} checks hold'}")
 
 
 def _print_causes(causes: Sequence[RootCause], *, all_checks: bool) -> None:
@@ -97,7 +97,9 @@ def _print_changes(parts: Parts) -> None:
         print_line("What to change", "bold")
     for number, ((title, fix), found) in enumerate(by_fix.items(), 1):
         print_text(f"{number}. {shown(title)}: {', '.join(dict.fromkeys(_named(finding) for finding in found))}")
-        for line in fix.split("\n"):
+        first, *others = fix.split("\n")
+        print_text(f"   {first}")
+        for line in others:  # commands are copied, and so not wrapped
             print_line(f"   {line}")
         for source in dict.fromkeys(finding.source for finding in found if finding.source):
             print_line(f"   {source}")

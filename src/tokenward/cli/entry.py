@@ -1,12 +1,10 @@
-"""The console script: says what to install where the `cli` extra is missing, and ends quietly at Ctrl-C."""
+"""The console script: ends quietly at Ctrl-C, whenever it comes, and tells a defect without the texts that it may quote."""
 
 from __future__ import annotations
 
 import sys
 import traceback
 
-NOT_INSTALLED = "tokenward: the command line needs the package rich. Install it with: pip install rich PyYAML"
-USAGE = 2
 DEFECT = 70
 """EX_SOFTWARE of sysexits.h."""
 INTERRUPTED = 130
@@ -19,12 +17,6 @@ def run() -> None:
         from tokenward.cli.main import main
 
         sys.exit(main())
-    except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.split(".")[0] != "rich":
-            raise
-        if sys.stderr is not None:
-            print(NOT_INSTALLED, file=sys.stderr)
-        sys.exit(USAGE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as exc:  # noqa: BLE001  # Python would end with 1, which is a definite answer here

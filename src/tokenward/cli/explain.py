@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import time
-from datetime import datetime
 from types import MappingProxyType
 
 from tokenward.cli.explanation import print_report
+from tokenward.cli.moments import read_time
 from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.cli.output import print_json
 from tokenward.cli.parser import Subparsers
 from tokenward.cli.policy_options import add_policy_options, policy_of
 from tokenward.cli.tokens import add_token_options, read_text
-from tokenward.redaction import shown
 from tokenward.troubleshoot.explanation.explain import TIMEOUT, explain
 from tokenward.troubleshoot.explanation.report import Report
 
@@ -61,7 +60,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> Exit:
     """Explain one token."""
-    now = None if args.at is None else _time(args.at)
+    now = None if args.at is None else read_time("--at", args.at)
     policy = policy_of(args)
     token = read_text(args.token_env, args.token_file).strip()
     if not token:
@@ -78,12 +77,3 @@ def _exit_of(report: Report) -> Exit:
     if report.fingerprint is None:
         return Exit.NO_TOKEN
     return {"accepted": Exit.YES, "refused": Exit.NO, "undecided": Exit.UNAVAILABLE}[report.verdict]
-
-
-def _time(text: str) -> float:
-    """Seconds since the epoch; a time without a zone is local."""
-    try:
-        return float(text) if text.replace(".", "", 1).isdigit() else datetime.fromisoformat(text).astimezone().timestamp()
-    except (ValueError, OverflowError, OSError):
-        fix = "Write it like 2026-05-04T13:00:00Z, or as seconds since 1970."
-        raise CommandFailed(Exit.USAGE, f"--at: {shown(text)} is not a time.", fix) from None

@@ -11,12 +11,15 @@ from tokenward.cli.keys_watch import follow
 from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.cli.output import date, print_fields, print_json, print_line, print_table, print_text
 from tokenward.cli.parser import Subparsers
+from tokenward.cli.tokens import read_file
 from tokenward.issuer_name import tenant_of
 from tokenward.keys.fetch import HttpxFetch
+from tokenward.keys.port import MAX_BODY_BYTES
 from tokenward.keys.rhythm import Rhythm
+from tokenward.redaction import shown
 from tokenward.troubleshoot.keyreport.caution import Caution
 from tokenward.troubleshoot.keyreport.key_row import KeyRow
-from tokenward.troubleshoot.keyreport.report import DocumentFacts, KeyReport, keys_of
+from tokenward.troubleshoot.keyreport.report import DocumentFacts, KeyReport, keys_in, keys_of
 
 INTERVAL = 30.0
 MIN_INTERVAL = Rhythm().min_gap
@@ -38,6 +41,7 @@ examples:
   tokenward keys https://login.microsoftonline.com/common/v2.0
   tokenward keys https://idp.example/ --json | jq '.keys[] | select(.usable)'
   tokenward keys --jwks https://idp.example/keys
+  tokenward keys --jwks keys.json             before it is published
   tokenward keys https://idp.example/ --watch --interval 10
 
 with --watch: a live table on a terminal, one line per event in a pipe, one
@@ -55,7 +59,7 @@ def add_parser(subparsers: Subparsers) -> None:
     about = "show an issuer's keys, and what breaks verifiers"
     parser = subparsers.add_parser("keys", help=about, description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("issuer", metavar="ISSUER", nargs="?", help="the iss of the tokens, to the letter")
-    parser.add_argument("--jwks", metavar="URL", help="the address of the keys, in place of discovery")
+    parser.add_argument("--jwks", metavar="URL|FILE", help="the address of the keys, in place of discovery; or a file")
     parser.add_argument("--watch", action="store_true", help="look again and again, and show what changes")
     parser.add_argument(
         "--interval", type=_interval, metavar="SECONDS", help=f"between looks of --watch, {MIN_INTERVAL:g} at least; default: 30"
@@ -71,18 +75,27 @@ def run(args: argparse.Namespace, *, sleep: Callable[[float], None] = time.sleep
     if args.interval is not None and not args.watch:
         raise CommandFailed(Exit.USAGE, "--interval is for --watch.", "Add --watch, or leave --interval out.")
     fetch = HttpxFetch()
+    if args.jwks is not None and "://" not in args.jwks and (args.watch or args.issuer is not None):
+        raise CommandFailed(Exit.USAGE, "--jwks names a file, which has no issuer and no rotation.", "Give --jwks FILE alone.")
 
     def look() -> KeyReport:
         return keys_of(args.issuer, jwks_uri=args.jwks, fetch=fetch)
 
     if args.watch:
         return follow(look, interval=args.interval or INTERVAL, as_json=args.json, sleep=sleep)
-    report = look()
+    report = look() if args.jwks is None or "://" in args.jwks else _of_file(args)
     if args.json:
         print_json(report.to_json())
     else:
         print_report(report)
     return EXITS[report.verdict]
+
+
+def _of_file(args: argparse.Namespace) -> KeyReport:
+    document = read_file(args.jwks, MAX_BODY_BYTES)
+    if len(document) > MAX_BODY_BYTES:
+        raise CommandFailed(Exit.USAGE, f"{shown(args.jwks)} is larger than verifiers read.", "Give a key set alone.")
+    return keys_in(document, str(shown(args.jwks)))
 
 
 def _interval(text: str) -> float:
@@ -125,6 +138,8 @@ def _document(facts: DocumentFacts | None) -> str | None:
     if facts is None:
         return None
     skew = "" if not facts.skew else f", clock {facts.skew:+.0f} s"
+    if facts.status is None and not facts.problem:
+        return f"{facts.url}\na file of {facts.size} bytes"
     came = facts.problem or f"HTTP {facts.status}, {facts.size} bytes, {facts.seconds:.2f} s{skew}"
     return f"{facts.url}\n{came}"
 
@@ -176,16 +191,19 @@ def _print_caution(caution: Caution) -> None:
 def _conclusion(report: KeyReport) -> str:
     if report.verdict == "usable":
         usable = sum(row.usable for row in report.keys)
-        return f"A verifier can use {usable} of {len(report.keys)} keys; {_tally(report.cautions)}."
+        return f"A verifier can use {usable} of {len(report.keys)} keys; {_tally(report.cautions)}"
     why = report.failure or "none of the keys is usable"
     word = "The issuer could not be asked" if report.verdict == "unreachable" else "A verifier has no key"
     return f"{word} ({why}). Next: {report.next}"
 
 
 def _tally(cautions: Sequence[Caution]) -> str:
+    critical = next((caution.problem for caution in cautions if caution.weight == "critical"), None)
+    if critical is not None:
+        return f"critical: {critical}"
     grave = sum(caution.weight != "note" for caution in cautions)
     return (
-        f"{grave} thing{'s' if grave != 1 else ''} that may break verifiers"
+        f"{grave} thing{'s' if grave != 1 else ''} that may break verifiers."
         if grave
-        else "nothing that breaks verifiers was seen"
+        else "nothing that breaks verifiers was seen."
     )

@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from typing import Any
 
-from tokenward.cli import diagnose, exchange, me, policy
+from tokenward.cli.extras import explained
 from tokenward.cli.failures import failure_of
 from tokenward.cli.outcome import CommandFailed, Exit
-from tokenward.cli.output import failure_document, prepare_streams, print_failure, print_json
-from tokenward.cli.parser import Parser
-from tokenward.cli.serve import forward_auth, gateway
+from tokenward.cli.output import failure_document, prepare_streams, print_failure, print_json, print_raw
+from tokenward.cli.parser import COMMAND, Parser
+from tokenward.cli.registry import COMMANDS, listed, module_of
 from tokenward.errors import AuthenticationError, PolicyError
 
-COMMANDS = (exchange, me, policy, diagnose, gateway, forward_auth)
-"""Each module adds its parser, which names the function to run."""
+DESCRIPTION = f"""\
+Tell why a web service refuses a bearer token, why none was given, and what to
+change where; exchange and use tokens of Azure Databricks; guard its APIs.
+Tokens are read from stdin, from a file or from the environment, and never from
+the command line. No token is printed, unless exchange is asked to.
 
-DESCRIPTION = """\
-Tokens for Azure Databricks: exchanged, used and explained. Tokens are read from
-stdin, from a file or from the environment, and never from the command line."""
+{listed()}"""
 EPILOG = """\
-the three steps of Databricks' token federation:
-  export DATABRICKS_HOST=adb-1234567890123456.7.azuredatabricks.net
-  export FEDERATED_JWT_TOKEN=...        from your identity provider
-  tokenward exchange --token-env FEDERATED_JWT_TOKEN --raw | tokenward me
-
-why a token could not be got, from a code, an error's text or a log:
+examples:
+  tokenward explain --api "$CLIENT_ID" --tenant "$TENANT" < token.txt
   tokenward diagnose AADSTS65001
-  tokenward diagnose < service.log
-
-servers of their own, configured by a file or the environment:
-  tokenward gateway --config gateway.toml
-  tokenward forward-auth --config gateway.toml
+  tokenward exchange --token-env FEDERATED_JWT_TOKEN --raw | tokenward me
 
 exit codes:
   0  done, or accepted
-  1  a definite no: refused, or no policy accepts the token
-  2  a wrong option, file or setting
+  1  a definite no: refused, or something is wrong
+  2  a wrong option, file or setting, or a missing package
   3  a service could not be asked; try again
   4  there was no token, or it is none
   70 a defect of tokenward
+  130 ended by Ctrl-C; 141 the reader of the output had enough
 
-Every error ends with what to do next; with --json it is a JSON document, too."""
+Every error ends with what to do next; with --json it is a JSON document, too.
+tokenward COMMAND --help has the options and examples of each."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,6 +61,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def parser_of(*names: str) -> Parser:
+    """The whole command line with these commands, whose modules are imported. Raises ModuleNotFoundError."""
+    usage = "tokenward COMMAND [OPTION ...]\n       tokenward [COMMAND] --help"
+    parser = Parser(prog="tokenward", usage=usage, description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    subparsers = parser.add_subparsers(prog="tokenward", required=True, metavar=COMMAND, help=argparse.SUPPRESS)
+    for name in names:
+        module_of(COMMANDS[name]).add_parser(subparsers)
+    return parser
+
+
 def _reported(arguments: Sequence[str]) -> int:
     try:
         prepare_streams()
@@ -78,22 +85,41 @@ def _reported(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        args = _parser().parse_args(arguments)
+        return _done(_parsed(arguments))
     except SystemExit as done:  # --help and --version, which were printed
         return int(done.code or 0)
+    except ModuleNotFoundError as error:
+        if (failure := explained(error)) is None:
+            raise
+        raise failure from None
+
+
+def _done(args: argparse.Namespace) -> int:
     try:
         return int(args.run(args))
     except (PolicyError, AuthenticationError) as error:
         raise failure_of(error, args.advice) from None
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="tokenward", description=DESCRIPTION, epilog=EPILOG)
-    parser.add_argument("--version", action="version", version=f"tokenward {version('tokenward')}")
-    subparsers = parser.add_subparsers(title="commands", required=True, metavar="command")
-    for command in COMMANDS:
-        command.add_parser(subparsers)
-    return parser
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    name = next((argument for argument in arguments if not argument.startswith("-")), None)
+    parser = parser_of(*(known for known in COMMANDS if known == name))
+    if name is not None and name not in COMMANDS:
+        raise parser.no_command(name, COMMANDS)
+    args, rest = parser.parse_known_args(arguments)
+    if rest:
+        raise args.parser.unrecognized(rest)
+    return args
+
+
+class _Version(argparse.Action):
+    """--version; what knows it is imported only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print_raw(f"tokenward {version('tokenward')}")
+        parser.exit()
 
 
 def _unwritable(exc: OSError) -> CommandFailed:

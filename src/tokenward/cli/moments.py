@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
+from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.cli.output import date
+from tokenward.redaction import shown
 
 _UNITS = ((86400 * 365, "years"), (86400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 MAX_SECONDS = 2**53
@@ -36,3 +39,12 @@ def local(seconds: float) -> list[str]:
     except (ValueError, OverflowError, OSError):
         return []
     return [] if told == date(seconds) else [told]
+
+
+def read_time(option: str, text: str) -> float:
+    """Seconds since the epoch, of an option; a time without a zone is local. Raises CommandFailed."""
+    try:
+        return float(text) if text.replace(".", "", 1).isdigit() else datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError, OSError):
+        fix = "Write it like 2026-05-04T13:00:00Z, or as seconds since 1970."
+        raise CommandFailed(Exit.USAGE, f"{option}: {shown(text)} is not a time.", fix) from None

@@ -37,6 +37,7 @@ class CommandFailed(Exception):
     code         for machines: one of tokenward's codes, or a word for the exit code
     facts        what is known beyond that, such as what Databricks answered, by a name for each
     retry_after  seconds after which trying again may help
+    usage        help to be read before the error
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class CommandFailed(Exception):
         code: str = "",
         facts: Mapping[str, str] | None = None,
         retry_after: float | None = None,
+        usage: str = "",
     ) -> None:
         super().__init__(f"{problem} {fix}")
         self.exit_code = exit_code
@@ -56,3 +58,4 @@ class CommandFailed(Exception):
         self.code = code or CODES[exit_code]
         self.facts = dict(facts or {})
         self.retry_after = retry_after
+        self.usage = usage

@@ -10,14 +10,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from tokenward.cli.colours import Styled, encodable, painted, wants_colour
+from tokenward.cli.layout import NARROWEST, wrapped
 from tokenward.cli.outcome import CommandFailed, Exit
+from tokenward.cli.tables import table_lines
 
 FILE_WIDTH = 160
-"""Columns of tables that are no terminal's, where rich would fold identifiers at 80."""
+"""Columns of tables that are no terminal's, where identifiers would be folded at 80."""
 
 
 def prepare_streams() -> None:
@@ -27,6 +26,9 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
     if sys.stdout is None:
         raise CommandFailed(Exit.USAGE, "Standard output is closed.", "Run it with its output going somewhere.")
+
+
+# -- answers, on stdout ------------------------------------------------------------------------------------------------
 
 
 def print_json(document: object) -> None:
@@ -39,9 +41,14 @@ def print_raw(text: str) -> None:
     print(text)
 
 
-def print_line(text: str) -> None:
-    """A line; the terminal wraps it."""
-    _console(sys.stdout).print(cell(text), soft_wrap=True)
+def print_line(text: str, style: str = "") -> None:
+    """A line, which the terminal wraps: for commands and addresses, which are copied."""
+    _print(cell(text, style), sys.stdout)
+
+
+def print_text(text: str, style: str = "") -> None:
+    """Sentences: a terminal gets them broken between words, and a pipe as they are."""
+    _print(cell(text, style), sys.stdout, wrap=True)
 
 
 def print_fields(title: str, fields: Mapping[str, object]) -> None:
@@ -50,32 +57,43 @@ def print_fields(title: str, fields: Mapping[str, object]) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, header: bool = True) -> None:
-    """A table as wide as the terminal allows; nothing is cut, and no text is read as markup."""
-    console = _console(sys.stdout)
-    console.print(cell(title, style="bold"), soft_wrap=True)
-    table = Table(show_header=header)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(cell(value) for value in row))
-    console.print(table)
+    """A table as wide as the terminal allows, row below row where it is too narrow; nothing is cut.
+
+    rows   values of any kind, or Styled texts; `judged(held)` makes one of a verdict
+    """
+    print_text(title, "bold")
+    cells = [[cell(value) for value in row] for row in rows]
+    names = [cell(name, "bold") for name in columns] if header else None
+    for line in table_lines(names, cells, width_of_stream(sys.stdout) or FILE_WIDTH):
+        print(_shown(line, sys.stdout).rstrip())
+
+
+# -- beside the answer, on stderr --------------------------------------------------------------------------------------
 
 
 def print_failure(failure: CommandFailed) -> None:
     """On stderr: what is wrong, what is known of it, what to do next."""
     if sys.stderr is None:
         return
-    lines = [Text.assemble(("tokenward: ", "bold red"), cell(f"{failure.code}: {failure.problem}"))]
-    lines += [cell(f"  {name}: {text}") for name, text in failure.facts.items()]
-    lines.append(Text.assemble(("  next: ", "bold"), cell(failure.fix)))
-    for line in lines:
-        _console(sys.stderr).print(line, soft_wrap=True)
+    if failure.usage:
+        print(failure.usage, file=sys.stderr)
+    _print_labelled("tokenward:", f"{failure.code}: {failure.problem}", "bold red")
+    for name, text in failure.facts.items():
+        _print_labelled(f"  {name}:", text, "")
+    _print_labelled("  next:", failure.fix, "bold")
 
 
 def print_note(text: str) -> None:
     """On stderr, beside an answer that is none the less good."""
     if sys.stderr is not None:
-        _console(sys.stderr).print(cell(f"tokenward: note: {text}"), soft_wrap=True)
+        _print_labelled("tokenward:", f"note: {text}", "yellow")
+
+
+def _print_labelled(label: str, text: str, style: str) -> None:
+    colour = wants_colour(sys.stderr)
+    for number, line in enumerate(_broken(f"{label} {cell(text).text}", sys.stderr, hang=2)):
+        told = line if number else painted(label, style, colour=colour) + line.removeprefix(label)
+        print(encodable(told, sys.stderr), file=sys.stderr)
 
 
 def failure_document(failure: CommandFailed) -> dict[str, object]:
@@ -86,6 +104,9 @@ def failure_document(failure: CommandFailed) -> dict[str, object]:
     return {**document, "next": failure.fix, "exit_code": int(failure.exit_code)}
 
 
+# -- values ------------------------------------------------------------------------------------------------------------
+
+
 def date(seconds: float) -> str:
     """A time since the epoch, for people."""
     try:
@@ -94,21 +115,52 @@ def date(seconds: float) -> str:
         return f"{seconds:.0f} seconds since 1970"
 
 
-def cell(value: object, style: str = "") -> Text:
+def cell(value: object, style: str = "") -> Styled:
     """A value as text; characters that a terminal would obey are escaped."""
+    if isinstance(value, Styled):
+        return Styled(_escaped(value.text), value.style)
     if value is None:
-        return Text("-")
+        return Styled("-", style)
     if isinstance(value, bool):
-        return Text("yes" if value else "no", style="green" if value else "red")
+        return Styled("yes" if value else "no", "green" if value else "red")
     text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-    return Text("".join(map(_printable, text)), style=style)
+    return Styled(_escaped(text), style)
+
+
+def _escaped(text: str) -> str:
+    return "".join(map(_printable, text))
 
 
 def _printable(character: str) -> str:
     return character if character.isprintable() or character == "\n" else character.encode("unicode_escape").decode("ascii")
 
 
-def _console(stream: TextIO) -> Console:
-    """Colours only for a terminal that wants them: https://no-color.org asks for none at all, and rich would still write bold."""
-    wide = None if stream.isatty() or os.environ.get("COLUMNS") else FILE_WIDTH
-    return Console(file=stream, width=wide, highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
+# -- streams -----------------------------------------------------------------------------------------------------------
+
+
+def width_of_stream(stream: TextIO) -> int | None:
+    """The columns of a terminal, or those that COLUMNS says; None for a pipe or a file, which has no end."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told) > 0:
+        return max(int(told), NARROWEST)
+    if not stream.isatty():
+        return None
+    try:
+        return max(os.get_terminal_size(stream.fileno()).columns or 80, NARROWEST)
+    except OSError:
+        return 80
+
+
+def _print(line: Styled, stream: TextIO, *, wrap: bool = False) -> None:
+    for text in _broken(line.text, stream) if wrap else [line.text]:
+        print(_shown([Styled(text, line.style)], stream), file=stream)
+
+
+def _broken(text: str, stream: TextIO, *, hang: int = 0) -> list[str]:
+    width = width_of_stream(stream)
+    return [text] if width is None else wrapped(text, width, hang=hang)
+
+
+def _shown(line: Sequence[Styled], stream: TextIO) -> str:
+    colour = wants_colour(stream)
+    return encodable("".join(painted(part.text, part.style, colour=colour) for part in line), stream)

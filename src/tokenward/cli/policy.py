@@ -7,13 +7,13 @@ import os
 import time
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from types import MappingProxyType
 
+from tokenward.cli.moments import read_time
 from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.cli.output import print_json, print_note
 from tokenward.cli.parser import Subparsers
-from tokenward.cli.tokens import STDIN, add_token_options, read_stdin, read_token, reads_stdin
+from tokenward.cli.tokens import STDIN, add_token_options, read_file, read_stdin, read_token, reads_stdin
 from tokenward.cli.verdicts import answer_of, document, print_verdicts
 from tokenward.databricks import FederationPolicy, Verdict, read_policies, would_accept
 from tokenward.databricks.federation.policies import policy_of
@@ -22,7 +22,14 @@ from tokenward.verifier import Verifier
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 """Twenty policies with keys of their own are 100 KB."""
+GIVE_POLICIES = "Give a JSON or YAML file with federation policies."
 
+ABOUT = """\
+Look at Databricks federation policies, before Databricks is asked."""
+EXAMPLES = """\
+examples:
+  databricks account federation-policy list -o json > policies.json
+  tokenward policy would-accept policies.json --token-env FEDERATED_JWT_TOKEN"""
 DESCRIPTION = """\
 Judge a JWT by Databricks federation policies before Databricks is asked. FILE
 holds policies in JSON or YAML: one, a list, or the API's answer; - is stdin. The
@@ -38,14 +45,15 @@ exit codes:
   0  a policy accepts the JWT
   1  no policy does
   2  a wrong option, or a file that holds no policies
-  3  the issuer's keys could not be fetched, and nothing else speaks against it
+  3  the issuer's keys could not be fetched, and nothing else speaks against
+     it
   4  there was no JWT"""
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command to `tokenward`."""
     about = "look at federation policies"
-    parser = subparsers.add_parser("policy", help=about, description="Look at Databricks federation policies.")
+    parser = subparsers.add_parser("policy", help=about, description=ABOUT, epilog=EXAMPLES)
     commands = parser.add_subparsers(title="commands", required=True, metavar="command")
     help_ = "say which policy accepts a JWT, before Databricks is asked"
     would = commands.add_parser("would-accept", help=help_, description=DESCRIPTION, epilog=EPILOG)
@@ -54,6 +62,7 @@ def add_parser(subparsers: Subparsers) -> None:
     audience = "the account, whose id is the audience of a policy that names none; default: $DATABRICKS_ACCOUNT_ID"
     would.add_argument("--account-id", metavar="UUID", help=audience)
     would.add_argument("--client-id", metavar="UUID", help="the service principal that the exchange would name")
+    would.add_argument("--at", metavar="TIME", help="judge for this time: seconds since 1970, or such as 2026-05-04T13:00:00Z")
     would.add_argument("--offline", action="store_true", help="fetch no keys, and leave the signature unchecked")
     would.add_argument("--all", action="store_true", help="print every check, not only those that fail")
     would.add_argument("--json", action="store_true", help="print JSON, every check included")
@@ -65,22 +74,22 @@ def run(args: argparse.Namespace) -> Exit:
     if args.file == STDIN and reads_stdin(args):
         problem = "Both the policies and the JWT are to come from stdin."
         raise CommandFailed(Exit.USAGE, problem, "Take one of them from elsewhere: --token-env or --token-file.")
+    now = time.time() if args.at is None else read_time("--at", args.at)
     policies = _policies(args)
-    verdicts = _judged(read_token(args), policies, args)
+    verdicts = _judged(read_token(args), policies, args, now)
     if args.json:
         print_json(document(verdicts))
     else:
-        print_verdicts(verdicts, offline=args.offline, all_checks=args.all)
+        print_verdicts(verdicts, now=now, offline=args.offline, all_checks=args.all)
     answer = answer_of(verdicts)
     return Exit.UNAVAILABLE if answer is None else Exit.YES if answer else Exit.NO
 
 
-def _judged(token: str, policies: Sequence[FederationPolicy], args: argparse.Namespace) -> list[Verdict]:
+def _judged(token: str, policies: Sequence[FederationPolicy], args: argparse.Namespace, now: float) -> list[Verdict]:
     """The verdicts in the order of the policies, which are judged together where they have the same keys."""
-    now = time.time()
     found: dict[int, Verdict] = {}
     for alike in _by_keys(policies).values():
-        verifier = None if args.offline else Verifier(policy_of([_keys_only(alike[0])]), observer=None)
+        verifier = None if args.offline else Verifier(policy_of([_keys_only(alike[0])]), clock=lambda: now, observer=None)
         try:
             verdicts = would_accept(token, alike, now=now, client_id=args.client_id, verifier=verifier)
         finally:
@@ -118,16 +127,7 @@ def _policies(args: argparse.Namespace) -> list[FederationPolicy]:
 
 
 def _text(name: str) -> bytes:
-    text = read_stdin(MAX_FILE_BYTES) if name == STDIN else _file(Path(name))
+    text = read_stdin(MAX_FILE_BYTES) if name == STDIN else read_file(name, MAX_FILE_BYTES, fix=GIVE_POLICIES)
     if len(text) > MAX_FILE_BYTES:
         raise CommandFailed(Exit.USAGE, f"{shown(name)} is larger than any list of policies.", "Give the policies alone.")
     return text
-
-
-def _file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
-        problem = f"{shown(str(path))} cannot be read ({getattr(exc, 'strerror', None) or type(exc).__name__})."
-        raise CommandFailed(Exit.USAGE, problem, "Give a JSON or YAML file with federation policies.") from None

@@ -55,7 +55,7 @@ def add_policy_options(parser: argparse.ArgumentParser) -> None:
 
 def policy_of(args: argparse.Namespace) -> Policy | None:
     """The policy that is meant; None if no option names one. Raises CommandFailed, PolicyError and ExchangeUnavailable."""
-    way = next((name for name in _OPTIONS if getattr(args, name)), None)
+    way = next((name for name in _OPTIONS if getattr(args, name) not in (None, False)), None)
     _require_used(args, way)
     if way == "databricks":
         return _databricks(args)

@@ -9,7 +9,10 @@ import argparse
 import getpass
 import os
 import sys
+from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
+from typing import cast
 
 from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.redaction import shown
@@ -18,7 +21,10 @@ MAX_INPUT_BYTES = 1024 * 1024
 """The most that a policy may let a token have."""
 MAX_TYPED = 4095
 """Characters of a line that Linux takes from a terminal; the rest is lost."""
+CHUNK = 65536
+"""Bytes of one read: what a pipe of Linux holds."""
 STDIN = "-"
+CHECK_PATH = "Check the path and its permissions."
 
 
 def add_token_options(parser: argparse.ArgumentParser, *, what: str) -> None:
@@ -35,7 +41,7 @@ def reads_stdin(args: argparse.Namespace) -> bool:
 
 def read_token(args: argparse.Namespace) -> str:
     """The token, without the white space around it and without a leading "Bearer". Raises CommandFailed."""
-    text = _text(args.token_env, args.token_file).strip().removeprefix("\ufeff")
+    text = read_text(args.token_env, args.token_file).strip().removeprefix("\ufeff")
     token = text[7:].strip() if text[:7].lower() == "bearer " else text
     if not token:
         raise CommandFailed(Exit.NO_TOKEN, "There is no token.", "Pipe it in, or use --token-env or --token-file.")
@@ -53,17 +59,36 @@ def read_stdin(most: int = MAX_INPUT_BYTES) -> bytes:
     if sys.stdin is None:
         raise CommandFailed(Exit.NO_TOKEN, "Standard input is closed.", "Pipe the input in, or use --token-env or --token-file.")
     try:
-        return sys.stdin.buffer.read(most + 1)
+        return b"".join(_chunks(cast(BufferedReader, sys.stdin.buffer), most + 1))
     except OSError as exc:
         problem = f"Standard input cannot be read ({exc.strerror or type(exc).__name__})."
         raise CommandFailed(Exit.NO_TOKEN, problem, "Pipe the input in, or use --token-env or --token-file.") from None
 
 
-def _text(variable: str | None, path: str | None) -> str:
+def _chunks(stream: BufferedReader, most: int) -> Iterator[bytes]:
+    """In one read, a Ctrl-C that comes between two pieces would wait for the next one."""
+    left = most
+    while left > 0 and (chunk := stream.read1(min(left, CHUNK))):
+        left -= len(chunk)
+        yield chunk
+
+
+def read_file(path: str, most: int, *, fix: str = CHECK_PATH) -> bytes:
+    """Everything in a file, up to one byte more than `most`. Raises CommandFailed, with `fix` as what to do next."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(most + 1)
+    except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
+        why = getattr(exc, "strerror", None) or type(exc).__name__
+        raise CommandFailed(Exit.USAGE, f"{shown(path)} cannot be read ({why}).", fix) from None
+
+
+def read_text(variable: str | None, path: str | None) -> str:
+    """What the options name, or stdin holds, as it is: for commands that take more than a token alone. Raises CommandFailed."""
     if variable is not None:
         return _variable(variable)
     if path is not None and path != STDIN:
-        return _file(Path(path))
+        return _decoded(read_file(path, MAX_INPUT_BYTES))
     if sys.stdin is not None and sys.stdin.isatty():
         return _typed()
     return _decoded(read_stdin())
@@ -87,16 +112,6 @@ def _typed() -> str:
         problem = f"A terminal passes on no more than {MAX_TYPED} characters of a line, so the token may have been cut."
         raise CommandFailed(Exit.NO_TOKEN, problem, "Use --token-file or --token-env for a token of this length.")
     return text
-
-
-def _file(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return _decoded(file.read(MAX_INPUT_BYTES + 1))
-    except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
-        why = getattr(exc, "strerror", None) or type(exc).__name__
-        problem = f"{shown(str(path))} cannot be read ({why})."
-        raise CommandFailed(Exit.USAGE, problem, "Check the path and its permissions.") from None
 
 
 def _decoded(raw: bytes) -> str:

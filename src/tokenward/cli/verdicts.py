@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokenward.cli.output import print_line, print_table
+from tokenward.cli.colours import judged
+from tokenward.cli.moments import is_moment, moment
+from tokenward.cli.output import date, print_table, print_text
 from tokenward.databricks import Finding, Verdict
+from tokenward.token.lifetime import TIME_CHECKS
 
-COLUMNS = ("check", "expected", "seen", "holds")
+COLUMNS = ("check", "expected", "seen", "verdict")
+TIMES = frozenset(row.name for row in TIME_CHECKS)
 
 
 def answer_of(verdicts: Sequence[Verdict]) -> bool | None:
@@ -23,14 +27,14 @@ def document(verdicts: Sequence[Verdict]) -> dict[str, object]:
     return {"would_exchange": answer_of(verdicts), "matches": matches, "policies": [_document(verdict) for verdict in verdicts]}
 
 
-def print_verdicts(verdicts: Sequence[Verdict], *, offline: bool, all_checks: bool) -> None:
+def print_verdicts(verdicts: Sequence[Verdict], *, now: float, offline: bool, all_checks: bool) -> None:
     """A table for each policy, and the answer at the end, where it is seen."""
     for verdict in verdicts:
-        _print(verdict, verdict.findings if all_checks else _telling(verdict))
+        _print(verdict, verdict.findings if all_checks else _telling(verdict), now)
     matches = [verdict.policy.label for verdict in verdicts if verdict.is_match]
-    print_line(_conclusion(matches, answer_of(verdicts)))
+    print_text(_conclusion(matches, answer_of(verdicts)))
     if offline:
-        print_line("No keys were fetched (--offline): only keys that are in the policies themselves checked the signature.")
+        print_text("No keys were fetched (--offline): only keys that are in the policies themselves checked the signature.")
 
 
 def _is_open(verdict: Verdict) -> bool:
@@ -41,19 +45,26 @@ def _telling(verdict: Verdict) -> Sequence[Finding]:
     return [finding for finding in verdict.findings if not finding.held]
 
 
-def _print(verdict: Verdict, findings: Sequence[Finding]) -> None:
+def _print(verdict: Verdict, findings: Sequence[Finding], now: float) -> None:
     heading = f"{verdict.policy.label}: {_word(verdict)}"
     if findings:
-        rows = [(f.name, f.expected, f.seen, "unknown" if f.held is None else f.held) for f in findings]
+        rows = [(f.name, *_cells(f, now), judged(f.held)) for f in findings]
         print_table(heading, COLUMNS, rows)
     else:
-        print_line(heading)
+        print_text(heading)
     for finding in findings:
         if fix := _fix(verdict, finding):
-            print_line(f"  {finding.name}: {fix}")
+            print_text(f"  {finding.name}: {fix}")
     for note in verdict.notes:
-        print_line(f"  note: {note}")
-    print_line("")
+        print_text(f"  note: {note}")
+    print_text("")
+
+
+def _cells(finding: Finding, now: float) -> tuple[object, object]:
+    """Expected and seen; times as dates."""
+    if finding.name not in TIMES or not isinstance(finding.seen, (int, float)) or not is_moment(finding.seen):
+        return finding.expected, finding.seen
+    return f"{'after' if finding.name == 'exp' else 'not after'} {date(now)}", moment(finding.seen, now)
 
 
 def _fix(verdict: Verdict, finding: Finding) -> str:

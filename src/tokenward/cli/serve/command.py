@@ -8,10 +8,10 @@ from functools import partial
 from importlib.resources import files
 from types import MappingProxyType
 
+from tokenward.cli.extras import require
 from tokenward.cli.outcome import Exit
 from tokenward.cli.output import print_fields, print_note, print_raw
 from tokenward.cli.parser import Parser, Subparsers
-from tokenward.cli.serve.extras import require
 from tokenward.cli.serve.reading import read_settings
 from tokenward.databricks.admission.health import HEALTH, READY
 

@@ -40,6 +40,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
             "issuer": "text",
             "algorithms": "list",
             "jwks_uri": "text",
+            "jwks_file": "path",
             "discovery_url": "text",
             "subject_claim": "text",
             "required_claims": "list",

@@ -16,7 +16,9 @@ from tokenward.clouds import CHINA, PUBLIC, US_GOV, Cloud
 from tokenward.databricks.federation.policies import policy_of, read_policies
 from tokenward.errors import PolicyError
 from tokenward.issuer import Issuer
+from tokenward.keys.port import MAX_BODY_BYTES
 from tokenward.policy import Policy
+from tokenward.token.strict import parse_unique_object
 
 CLOUDS: Mapping[str, Cloud] = MappingProxyType({"public": PUBLIC, "us-gov": US_GOV, "china": CHINA})
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -60,12 +62,31 @@ def _api(section: Section) -> Policy:
 def _oidc(section: Section) -> Policy:
     issuer = section.need("issuer", "the iss of the tokens")
     audiences = section.need("audiences", "what aud may be: this gateway's names")
-    return Policy([Issuer(issuer, audiences=audiences, **section.given(*_OF_ISSUER))])
+    with section.judging(jwks="jwks_file"):
+        return Policy([Issuer(issuer, audiences=audiences, jwks=_keys(section), **section.given(*_OF_ISSUER))])
+
+
+def _keys(section: Section) -> Mapping[str, object] | None:
+    """The key set in jwks_file, which is never fetched again; None if there is no such setting. Raises CommandFailed."""
+    if "jwks_file" not in section:
+        return None
+    text = _text(section, "jwks_file", "a file with the issuer's public keys, as its jwks_uri answers", MAX_BODY_BYTES)
+    try:
+        document = parse_unique_object(text)
+    except ValueError as exc:
+        raise section.failed("jwks_file", f"it is {exc}", _FIX_KEYS) from None
+    if not isinstance(document.get("keys"), list):
+        raise section.failed("jwks_file", "it holds no list of keys", _FIX_KEYS)
+    return document
+
+
+_FIX_KEYS = 'Save what the issuer\'s jwks_uri answers: {"keys": [...]}.'
 
 
 def _federation(section: Section) -> Policy:
     """The policies that Databricks exchanges by; what of them cannot be used is a matter of the file."""
-    text = _text(section)
+    what = "a file with federation policies, such as `databricks account federation-policy list -o json` prints"
+    text = _text(section, "file", what, MAX_FILE_BYTES)
     try:
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
@@ -78,16 +99,15 @@ def _federation(section: Section) -> Policy:
         raise section.failed("file", f"{error.field}: {error.problem}", fix) from None
 
 
-def _text(section: Section) -> bytes:
-    what = "a file with federation policies, such as `databricks account federation-policy list -o json` prints"
-    path = Path(section.need("file", what))
+def _text(section: Section, name: str, what: str, most: int) -> bytes:
+    path = Path(section.need(name, what))
     try:
         with path.open("rb") as file:
-            text = file.read(MAX_FILE_BYTES + 1)
+            text = file.read(most + 1)
     except (OSError, ValueError) as exc:
-        raise failed_file(section, "file", exc, f"Give {what}.") from None
-    if len(text) > MAX_FILE_BYTES:
-        raise section.failed("file", "it is larger than any list of policies", "Give the policies alone.")
+        raise failed_file(section, name, exc, f"Give {what}.") from None
+    if len(text) > most:
+        raise section.failed(name, f"it is larger than {most} bytes", f"Give {what}, and nothing else.")
     return text
 
 
@@ -95,7 +115,7 @@ _KINDS: Mapping[str, tuple[Callable[[Section], Policy], tuple[str, ...]]] = Mapp
     {
         "databricks": (_databricks, ("tenant", *_CLOUD, "versions", *_CALLERS)),
         "api": (_api, ("client_id", "tenants", *_CLOUD, *_OF_API)),
-        "oidc": (_oidc, ("issuer", "audiences", *_OF_ISSUER)),
+        "oidc": (_oidc, ("issuer", "audiences", "jwks_file", *_OF_ISSUER)),
         "federation": (_federation, ("file", "account_id")),
     }
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from tokenward.cli.serve.extras import require
+from tokenward.cli.extras import require
 from tokenward.cli.serve.secret import need_secret, secret_of
 from tokenward.cli.serve.settings import Section
 from tokenward.databricks.shared.redis_store import RedisTokens

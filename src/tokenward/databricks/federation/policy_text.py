@@ -60,7 +60,9 @@ def _yaml(text: str) -> object:
         yaml: Any = import_module("yaml")
     except ImportError:
         raise PolicyError(
-            "policies", "the text is not JSON, and PyYAML is not installed", "Install PyYAML, or give JSON."
+            "policies",
+            "the text is not JSON, and PyYAML is not installed",
+            "Install PyYAML (pip install 'PyYAML>=6'), or give JSON.",
         ) from None
     try:
         _require_plain(yaml, text)

@@ -2,7 +2,8 @@
 
 NOT FOR PRODUCTION: it gives tokens to anybody on this machine. It listens on loopback only, and forgets everything at its end.
 Without a file it knows AzureDatabricks and one client that may use it. A file of JSON has the members `applications`,
-`service_principals`, `grants` and `assignments`, each a list of Graph's objects, in place of these. When it is ready it prints
+`service_principals`, `grants` and `assignments`, each a list of Graph's objects, in place of these, and
+`user_consent`, the names of the policies by which users may consent. When it is ready it prints
 one line of JSON, {"url", "tenant", "client_id"}; then it takes control requests:
 
     curl -d '{"permissions": ["Application.Read.All"]}' http://127.0.0.1:8600/control/token
@@ -24,7 +25,7 @@ from tokenward.testing.graph.server import GraphServer
 from tokenward.testing.stop_signal import StopSignal
 
 WARNING = "tokenward stand-in Graph: NOT FOR PRODUCTION. It gives tokens to anybody on this machine."
-LISTS = ("applications", "service_principals", "grants", "assignments")
+LISTS = ("applications", "service_principals", "grants", "assignments", "user_consent")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,8 +6,13 @@ from tokenward.errors import AuthenticationError
 from tokenward.hints import GRAPH_AUDIENCES
 from tokenward.troubleshoot.explanation import sources
 from tokenward.troubleshoot.explanation.case import Case
-from tokenward.troubleshoot.explanation.recognition import audiences
+from tokenward.troubleshoot.explanation.recognition import audiences, resource_of
 from tokenward.validation import GUID
+
+_ACCOUNT = (
+    "The policy expects an id. A Databricks federation policy that leaves audiences out means the account's id: set its "
+    "audiences to the token's aud, or have the client ask for a token for that id."
+)
 
 
 def advice(case: Case, _: AuthenticationError) -> tuple[str, str]:
@@ -54,7 +59,11 @@ def _form(name: str, wanted: set[str]) -> str:
 def _other(case: Case, given: list[str]) -> str:
     if any(name in (case.claims.get("appid"), case.claims.get("azp")) for name in given):
         return "The audience is the calling application itself: the client asked for a token for itself, or sends its ID token."
+    if case.meant is not None and (named := resource_of(case.claims)):
+        return f"The token is for {named}: the client asked for a scope of {named}'s."
     if case.meant is not None and any(GUID.fullmatch(name.lower()) for name in given):
         return "The token is for another application: have the client ask for this API, and not for another one."
+    if case.meant is None and all(GUID.fullmatch(name.lower()) for name in case.issuer.audiences):
+        return _ACCOUNT
     told = "Add the audience to the policy's audiences if it is this service's name"
     return f"{told} (in a Databricks federation policy: audiences), or have the client ask for this service."

@@ -48,9 +48,8 @@ def _unsigned(header: Members, claims: Members) -> What | None:  # noqa: ARG001 
 def _graph(header: Members, claims: Members) -> What | None:
     if header.get("nonce") is None and not GRAPH_AUDIENCES.intersection(audiences(claims)):
         return None
-    sentence = (
-        "An access token of Entra for Microsoft Graph, which nobody but Graph can verify (its header is changed by a nonce)."
-    )
+    why = " (its header is changed by a nonce)" if header.get("nonce") is not None else ""
+    sentence = f"An access token of Entra for Microsoft Graph, which nobody but Graph can verify{why}."
     return What(
         "graph_token", sentence, "Have the client ask for a scope of this API, instead of User.Read or another of Graph's."
     )
@@ -104,7 +103,7 @@ _KINDS = {"user": "entra_user_token", "app": "entra_app_token", "unknown": "entr
 
 
 def _meant_for(claims: Members) -> str:
-    named = next((_RESOURCES[name] for name in audiences(claims) if name in _RESOURCES), None)
+    named = resource_of(claims)
     return f" for {named}" if named else ""
 
 
@@ -131,6 +130,11 @@ _RECOGNISERS: tuple[Callable[[Members, Members], What | None], ...] = (
     _id_token,
     _of_entra,
 )
+
+
+def resource_of(claims: Members) -> str | None:
+    """The service of Microsoft's own that the token is for, by its name."""
+    return next((_RESOURCES[name] for name in audiences(claims) if name in _RESOURCES), None)
 
 
 def audiences(claims: Members) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tokenward.errors import TokenRejected
 from tokenward.finding import Finding
+from tokenward.keys.location import Static
 from tokenward.token.algorithms import ALGORITHMS
 from tokenward.token.compact import Compact
 from tokenward.token.signature import check_signature
@@ -26,6 +27,10 @@ _REASONS = {
     "key_malformed": "it cannot be read",
     "rsa_exponent": "its RSA exponent is not acceptable",
 }
+_GIVEN = (
+    "The policy itself holds the issuer's keys (jwks, jwks_file or jwks_json), and this one is not among them: the issuer has "
+    "probably rotated since. Put in what its jwks_uri answers now, or leave them out, so that keys are fetched."
+)
 _FETCH_FIXES = {
     "dns": "The host name of the keys' address does not resolve here; check it, and this machine's DNS.",
     "tls": "The server's certificate is not accepted; a proxy may intercept TLS, so add its CA (SSL_CERT_FILE).",
@@ -105,10 +110,14 @@ def _unknown(case: Case, keys: Keys, kid: str | None) -> str:
         return "The token names no key (kid), and the issuer publishes several. Have the issuer send kid."
     if keys.source.in_hand(kid, case.now):
         return "The key that the token names is of another type than its alg. Ask the issuer."
+    if isinstance(case.issuer.location, Static):
+        return _GIVEN
     ended = case.claims.get("exp")
     if isinstance(ended, (int, float)) and ended <= case.now:
         return "The key has been withdrawn, as the token is old: the issuer has rotated its keys since. Get a new token."
-    return (
+    told = (
         "The issuer does not publish this key now: it has rotated or withdrawn it since, or the token is of another issuer, "
         "cloud or environment. Get a new token; if it repeats, compare iss and the address of the keys."
     )
+    own = " An API with signing keys of its own publishes them at the metadata address with ?appid=<client id>."
+    return f"{told}{own}" if case.entra else told

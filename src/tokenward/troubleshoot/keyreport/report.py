@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from tokenward.issuer import Issuer
 from tokenward.keys.fetch import HttpxFetch
-from tokenward.keys.port import Fetch
+from tokenward.keys.location import JwksUri
+from tokenward.keys.port import Fetch, FetchResponse
 from tokenward.keys.rhythm import Rhythm
 from tokenward.redaction import shown
 from tokenward.troubleshoot.keyreport.answer_cautions import answer_cautions, skew_of
@@ -17,7 +18,7 @@ from tokenward.troubleshoot.keyreport.key_cautions import key_cautions
 from tokenward.troubleshoot.keyreport.key_row import Judged, KeyRow, judge_keys
 from tokenward.troubleshoot.keyreport.look import Clock, Exchange, Look, look
 from tokenward.troubleshoot.keyreport.next_step import Verdict, next_step, verdict_of
-from tokenward.troubleshoot.keyreport.place import place_of
+from tokenward.troubleshoot.keyreport.place import Place, place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,22 @@ def keys_of(
     """
     seen = look(place_of(issuer, jwks_uri), fetch or HttpxFetch(), clock=clock, monotonic=monotonic)
     return report_of(seen, clock())
+
+
+def keys_in(document: bytes, name: str, *, clock: Clock = time.time) -> KeyReport:
+    """The same for a key set that is at hand, such as one that is to be published. Nothing is said of how it is served.
+
+    name  what the document is called in the report; fit for a terminal
+    """
+    answer = FetchResponse(200, _AS_SERVED, document)
+    seen = look(Place(JwksUri(_NOWHERE), None), lambda _: answer, clock=clock, monotonic=time.monotonic)
+    facts = DocumentFacts(name, None, "", None, None, len(document), 0.0, None)
+    return replace(report_of(seen, clock()), jwks=facts, max_age=None, refresh_after=None)
+
+
+_NOWHERE = "https://file.invalid/"
+_AS_SERVED = {"content-type": "application/json", "cache-control": "max-age=3600"}
+"""Of a good answer, so that only the keys are judged."""
 
 
 def report_of(seen: Look, now: float) -> KeyReport:

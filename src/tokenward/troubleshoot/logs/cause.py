@@ -77,7 +77,7 @@ def _share(groups: list[Group], tally: Tally) -> _Share:
 
 def _told(code: str, share: _Share, among: int, tally: Tally, offset: float) -> Cause:
     leader = _leader(share.groups, tally)
-    since = _since(share.groups, tally.newest)
+    since = _since(_told_of(leader, share.groups, tally), tally.newest)
     reason = _reason(code, tally.nearby())
     part = share.lately / among if among else 0.0
     told = [f"{_percent(part)} of {_which(among, tally)}: {code}{_before(share)}{_by_whom(leader, share.groups, tally)}"]
@@ -99,6 +99,12 @@ def _leader(groups: Sequence[Group], tally: Tally) -> Group | None:
 
 def _weight(group: Group, tally: Tally) -> int:
     return group.count if tally.newest is None else group.lately(tally.newest)
+
+
+def _told_of(leader: Group | None, groups: Sequence[Group], tally: Tally) -> Sequence[Group]:
+    """Whose beginning is meant: the leader's, where it is most of what is known one by one, and not a trickle's beside it."""
+    logged = sum(_weight(group, tally) for group in groups if group.kind != "summed")
+    return [leader] if leader is not None and 2 * _weight(leader, tally) > logged else groups
 
 
 def _since(groups: Sequence[Group], newest: float | None) -> float | None:

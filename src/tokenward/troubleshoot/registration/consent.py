@@ -34,7 +34,8 @@ def consented(registration: Registration, principal: Object, names: frozenset[st
 
 
 def _consent_fix(registration: Registration, principal: Object, names: frozenset[str]) -> str:
-    client = id_of(registration.principal, "appId", "client") if isinstance(registration.principal, Mapping) else "<client>"
+    known = (found for found in (registration.principal, registration.application) if isinstance(found, Mapping))
+    client = next((id_of(found, "appId", "client") for found in known), "<client>")
     scope, api = word(min(names, default=""), "scope"), id_of(principal, "appId", "resource")
     return steps(
         f"A user consents by getting a token interactively once; an administrator for everybody: {_PLACE}, or one of",

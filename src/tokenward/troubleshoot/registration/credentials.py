@@ -26,6 +26,12 @@ def credentials(registration: Registration, question: Question, now: float) -> l
     ]
 
 
+_PLACES = {
+    "app": "In the portal: App registrations > the application > Manifest > keyCredentials, type Symmetric and usage Sign.",
+    "sp": "It is on the service principal, which the application's manifest does not show.",
+}
+
+
 def _signing_keys(holder: One, whose: str, command: str, question: Question) -> list[Finding]:
     """Root cause 4 of AADSTS50000: with such a key, tokens for the application would have to be signed symmetrically."""
     name, expected = f"signing keys of the {whose}", "no symmetric one"
@@ -38,8 +44,7 @@ def _signing_keys(holder: One, whose: str, command: str, question: Question) -> 
         return [judged(name, expected, "none", True, "", AADSTS50000)]
     ids = [id_of(key, "keyId", "keyId") for key in wrong]
     fix = steps(
-        "Remove it; if a signing key is needed, use a certificate. In the portal: App registrations > the application >"
-        " Manifest > keyCredentials, the entry with type Symmetric and usage Sign.",
+        f"Remove it; if a signing key is needed, use a certificate. {_PLACES[command]}",
         *(f"az ad {command} credential delete --id {question.client_id} --key-id {key_id} --cert" for key_id in ids[:MAX_NAMED]),
     )
     return [judged(name, expected, f"symmetric, for signing: {few(ids)}", False, fix, AADSTS50000)]

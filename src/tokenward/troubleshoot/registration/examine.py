@@ -79,7 +79,7 @@ _ELSEWHERE = {
 }
 _DECISIVE = {3: "permissions consented", 4: "signing keys of the application", 5: "permissions exposed"}
 """The check without which a root cause is not ruled out."""
-_NO_RESOURCE = "No delegated permission was looked at: name the resource, or add it to the client's API permissions."
+_NO_RESOURCE = "No delegated permission was looked at: name the resource and what a sign-in asks for, such as --scope .default."
 _NOT_LOOKED_AT = {3: _NO_RESOURCE, 4: "The registration is in its home tenant: examine it there, too.", 5: _NO_RESOURCE}
 
 

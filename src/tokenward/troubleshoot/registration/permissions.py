@@ -25,7 +25,7 @@ def permissions(registration: Registration, question: Question, name: str, resou
         return [unread("resource", _THERE, principal, _PAGE)]
     found = [judged("resource", _THERE, name_of(principal, name), True, "", _PAGE)]
     found += usable(principal, resource.assigned, word(name, "resource"), prefix="resource ")
-    if question.wanted or not _asks_for_roles_only(registration.application, principal):
+    if question.scopes or not _asks_for_roles_only(registration.application, principal):
         names = names_in_question(question, registration.application, principal)
         found += [*_exposed(question, principal), _requested(registration, question, principal, names)]
         found += consented(registration, principal, names)

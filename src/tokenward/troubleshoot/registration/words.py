@@ -8,10 +8,12 @@ from tokenward.finding import Finding
 from tokenward.troubleshoot.registration.facts import Unread
 from tokenward.troubleshoot.registration.members import Object, guid, text
 
-GRAPH = "learn.microsoft.com/graph/api/resources"
-ENTRA = "learn.microsoft.com/entra/identity-platform"
-ENTERPRISE = "learn.microsoft.com/entra/identity/enterprise-apps"
-AADSTS50000 = "blogs.aaddevsup.xyz/2021/02/aadsts50000-there-was-an-error-issuing-a-token-or-an-issue-with-our-sign-in-service"
+GRAPH = "https://learn.microsoft.com/graph/api/resources"
+ENTRA = "https://learn.microsoft.com/entra/identity-platform"
+ENTERPRISE = "https://learn.microsoft.com/entra/identity/enterprise-apps"
+AADSTS50000 = (
+    "https://blogs.aaddevsup.xyz/2021/02/aadsts50000-there-was-an-error-issuing-a-token-or-an-issue-with-our-sign-in-service"
+)
 MAX_NAMED = 5
 """Items that a text lists; the portal shows the others."""
 
