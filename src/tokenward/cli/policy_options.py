@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 from tokenward import entra
@@ -13,6 +14,7 @@ from tokenward.cli.output import print_note
 from tokenward.cli.serve.policies import CLOUDS, policy_from
 from tokenward.cli.serve.reading import read_settings
 from tokenward.cli.tokens import read_file
+from tokenward.clouds import Cloud
 from tokenward.databricks import Workspace, read_policies
 from tokenward.databricks import policy_of as federation_policy_of
 from tokenward.errors import PolicyError
@@ -26,8 +28,8 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 ANY = "any"
 
 _OPTIONS = {
-    "databricks": ("tenant", "cloud", "workspace"),
-    "api": ("tenant", "cloud"),
+    "databricks": ("tenant", "cloud", "authority", "workspace"),
+    "api": ("tenant", "cloud", "authority"),
     "issuer": ("audience", "algorithm"),
     "policy": ("account_id",),
 }
@@ -46,6 +48,7 @@ def add_policy_options(parser: argparse.ArgumentParser) -> None:
     way.add_argument("--issuer", metavar="URL", help="any OIDC issuer; with --audience")
     group.add_argument("--tenant", metavar="ID", help="the tenant id (GUID); with --api also the word any")
     group.add_argument("--cloud", choices=sorted(CLOUDS), help="Entra's cloud; default: public")
+    group.add_argument("--authority", metavar="URL", help="another address of Entra's keys than the cloud's")
     group.add_argument("--workspace", metavar="HOST", help="the workspace, which is asked for its tenant")
     group.add_argument("--audience", metavar="AUD", action="append", help="what aud may be; may be repeated")
     group.add_argument("--algorithm", metavar="ALG", action="append", help="what alg may be; may be repeated; default: RS256")
@@ -87,14 +90,24 @@ def _databricks(args: argparse.Namespace) -> Policy:
     if not tenant:
         fix = "Give --tenant, the tenant id (GUID) of the workspace, or --workspace, and it is asked for it."
         raise CommandFailed(Exit.USAGE, "No tenant is given.", fix)
-    return entra.databricks(_guid("--tenant", tenant), cloud=cloud)
+    return entra.databricks(_guid("--tenant", tenant), cloud=_at_authority(cloud, args.authority))
 
 
 def _api(args: argparse.Namespace) -> Policy:
     if not args.tenant:
         raise CommandFailed(Exit.USAGE, "No tenant is given.", "Give --tenant, the tenant id (GUID) of the callers, or any.")
     tenants = ANY if args.tenant == ANY else [_guid("--tenant", args.tenant)]
-    return entra.api(_guid("--api", args.api), tenants, cloud=CLOUDS[args.cloud or "public"])
+    cloud = _at_authority(CLOUDS[args.cloud or "public"], args.authority)
+    return entra.api(_guid("--api", args.api), tenants, cloud=cloud)
+
+
+def _at_authority(cloud: Cloud, authority: str | None) -> Cloud:
+    if authority is None:
+        return cloud
+    try:
+        return replace(cloud, authority=authority)
+    except PolicyError as error:
+        raise CommandFailed(Exit.USAGE, f"--authority: {error.problem}.", error.fix) from None
 
 
 def _guid(option: str, value: str) -> str:

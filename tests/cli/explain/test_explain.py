@@ -95,6 +95,16 @@ def test_a_federation_policy_of_databricks_is_a_policy(called: Any, oidc_issuer:
     assert "Databricks federation policy: audiences" in other.stdout.replace("\n", " ")
 
 
+@pytest.mark.parametrize("way", ["databricks", "api"])
+def test_entras_keys_may_be_at_another_address(called: Any, entra_issuer: Any, way: str) -> None:
+    token = entra_issuer.databricks_token() if way == "databricks" else entra_issuer.user_token()
+    named = ["--databricks"] if way == "databricks" else ["--api", entra_issuer.client_id]
+    options = (*named, "--tenant", entra_issuer.tenant, "--authority", entra_issuer.cloud.authority)
+    assert called("explain", *options, stdin=token).returncode == 0
+    wrong = called("explain", *options[:-1], f"{entra_issuer.cloud.authority}/path", stdin=token)
+    assert (wrong.returncode, "--authority: it holds more than scheme and host" in wrong.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("at", "code"),
     [
