@@ -14,6 +14,7 @@ def test_a_known_error_is_told_with_its_first_step_and_ids() -> None:
         "upstream_error": "AADSTS7000215",
         "upstream_meaning": "The client secret is not one of this application's.",
         "who_must_act": "operator",
+        "likely_cause": "The secret's ID was copied instead of its value.",
         "first_step": "Make a new secret and copy its value, or use a certificate.",
         "retry": "after_fix",
         "upstream_trace_id": TRACE,

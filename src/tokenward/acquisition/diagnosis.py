@@ -35,6 +35,7 @@ class Diagnosis:
             "upstream_error": self.code,
             "upstream_meaning": None if entry is None else entry.meaning,
             "who_must_act": None if entry is None else entry.causes[0].who,
+            "likely_cause": None if entry is None else entry.causes[0].cause,
             "first_step": None if entry is None else entry.causes[0].steps[0],
             "retry": None if entry is None else entry.retry,
             "upstream_look_up": (self.look_up or None) if entry is None else None,

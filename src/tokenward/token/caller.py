@@ -7,7 +7,7 @@ policy's own checks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from tokenward.errors import CallerKindNotAllowed, ClientNotAllowed, GuestNotAllowed, InsufficientRole, InsufficientScope
@@ -58,8 +58,13 @@ def check_client(issuer: Issuer, identity: Identity) -> None:
 def check_guest(issuer: Issuer, identity: Identity) -> None:
     """Entra says guest by `acct` 1, or by an `idp` that is not `iss`; where it says neither, nobody knows."""
     claims = identity.claims
-    if claims.get("acct") in (1, "1") or _is_foreign(claims.get("idp"), identity):
+    if is_guest(claims):
         raise GuestNotAllowed("a guest of the tenant", claim="acct" if claims.get("acct") is not None else "idp")
+
+
+def is_guest(claims: Mapping[str, object]) -> bool:
+    """Whether the claims, which may be unverified, say that the user is a guest."""
+    return claims.get("acct") in (1, "1") or _is_foreign(claims.get("idp"), claims)
 
 
 def check_scopes(issuer: Issuer, identity: Identity) -> None:
@@ -113,8 +118,9 @@ def _words(value: str | list[str] | None) -> frozenset[str]:
     return frozenset(value.split(" ")) - _NO_WORD if isinstance(value, str) else frozenset(value)
 
 
-def _is_foreign(idp: object, identity: Identity) -> bool:
+def _is_foreign(idp: object, claims: Mapping[str, object]) -> bool:
     """Whether another provider signed the user in; the tenant's own may be named in its v1 or its v2 form."""
-    if idp is None or idp == identity.issuer:
+    if idp is None or idp == claims.get("iss"):
         return False
-    return identity.tenant is None or identity.tenant not in str(idp)
+    tenant = claims.get("tid")
+    return not isinstance(tenant, str) or tenant not in str(idp)

@@ -24,7 +24,7 @@ def check_signature(compact: Compact, keys: Sequence[Key], route: Route, policy:
     """
     algorithm = ALGORITHMS[compact.header.alg]  # admitted: an issuer's list holds no other
     for key in keys:
-        if key.serves(algorithm) and _may_speak(key, compact, route, policy, cloud):
+        if key.serves(algorithm) and may_speak(key, compact.claims, route, policy, cloud):
             try:
                 algorithm.check(key.public_key, compact.signature, compact.signed)
             except InvalidSignature:
@@ -33,17 +33,17 @@ def check_signature(compact: Compact, keys: Sequence[Key], route: Route, policy:
     fitting = [key for key in keys if key.serves(algorithm)]
     if not fitting:
         raise UnknownKey("no key with this kid fits the algorithm" if keys else "no key with this kid", claim="kid")
-    if not any(_may_speak(key, compact, route, policy, cloud) for key in fitting):
+    if not any(may_speak(key, compact.claims, route, policy, cloud) for key in fitting):
         raise KeyNotForIssuer("the key is bound to another issuer, tenant or cloud", claim="iss", expected=fitting[0].issuer)
     raise SignatureInvalid("the signature is not this key's")
 
 
-def _may_speak(key: Key, compact: Compact, route: Route, policy: Policy, cloud: str | None) -> bool:
-    """Entra's bindings; a key that says nothing is bound by its metadata, and by its address."""
+def may_speak(key: Key, claims: Claims, route: Route, policy: Policy, cloud: str | None) -> bool:
+    """Entra's bindings; a key that says nothing is bound by its metadata, and by its address. It looks at no signature."""
     named, expected = key.cloud_instance_name or cloud, route.issuer.cloud_instance_name or cloud
     if None not in (named, expected) and named != expected:
         return False
-    return key.issuer is None or _bound_to(key.issuer, compact.claims, route, policy)
+    return key.issuer is None or _bound_to(key.issuer, claims, route, policy)
 
 
 def _bound_to(issuer: str, claims: Claims, route: Route, policy: Policy) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from tokenward import Issuer, KeysUnavailable, Policy, TokenRejected, Verifier, 
 from tokenward.keys import jwk, keyset, metadata
 from tokenward.keys.decision import Lease
 from tokenward.keys.freshness import Freshness
+from tokenward.keys.port import FetchRequest, FetchResponse
 from tokenward.keys.rhythm import Rhythm
 from tokenward.testing import IssuerServer, LocalIssuer, SigningKey
 from tokenward.troubleshoot.keyreport.report import KeyReport, keys_of
@@ -113,3 +115,27 @@ def test_an_entra_issuer_is_found_where_its_policy_finds_it(new_key: Callable[[]
         report = keys_of(name, fetch=issuer.fetch)
         assert report.discovery is not None
         assert (report.verdict, report.issuer, report.discovery.url) == ("usable", name, expected)
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize(
+    "bound",
+    [
+        pytest.param("https://login.microsoftonline.com/{tenantid}/v2.0", id="version 2.0"),
+        pytest.param("https://sts.windows.net/{tenantid}/", id="version 1.0"),
+        pytest.param("https://other.example/{tenantid}/", id="the same tenant's id below another host"),
+    ],
+)
+def test_a_binding_is_judged_as_the_verifier_judges_it(issuer: LocalIssuer, version: Any, bound: str) -> None:
+    def fetch(request: FetchRequest) -> FetchResponse:
+        answer = issuer.fetch(request)
+        document = json.loads(answer.body)
+        document["keys"] = [{**jwk, "issuer": bound} for jwk in document.get("keys", [])] or None
+        return answer if document["keys"] is None else FetchResponse(200, answer.headers, json.dumps(document).encode())
+
+    policy = entra.api(issuer.client_id, [issuer.tenant], cloud=issuer.cloud)
+    own = next(each for each in policy.issuers if each.required_values["ver"] == version)
+    (usable,) = _usable(keys_of(own, fetch=fetch)).values()
+    verifier = Verifier(policy, clock=issuer.clock, fetch=fetch, observer=None)
+    assert usable == _accepts(verifier, issuer.user_token(version))
+    verifier.close()

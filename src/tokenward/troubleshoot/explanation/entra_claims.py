@@ -57,11 +57,3 @@ def entra_issuer(iss: object) -> EntraIssuer | None:
     if (found := _B2C.fullmatch(lowered)) and ("b2clogin." in lowered or "/tfp/" in lowered):
         return EntraIssuer("b2c", found[1], "2.0", None)
     return None
-
-
-def is_guest(claims: Mapping[str, object]) -> bool:
-    """Whether the token says that its user is a guest: `acct` 1, or a foreign `idp`."""
-    if claims.get("acct") in (1, "1"):
-        return True
-    idp, tenant = claims.get("idp"), claims.get("tid")
-    return isinstance(idp, str) and idp != claims.get("iss") and isinstance(tenant, str) and tenant not in idp

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from tokenward.entra import DATABRICKS_RESOURCE, caller_kind
 from tokenward.hints import GRAPH_AUDIENCES
 from tokenward.issuer import ID_TOKEN_MARKS
-from tokenward.troubleshoot.explanation.entra_claims import entra_issuer, is_guest
+from tokenward.token.caller import is_guest
+from tokenward.troubleshoot.explanation.entra_claims import entra_issuer
 from tokenward.troubleshoot.explanation.what import ASK_ACCESS, What
 
 Members = Mapping[str, object]

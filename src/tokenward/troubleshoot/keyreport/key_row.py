@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from tokenward.issuer_name import for_tenant, is_template, tenant_of
+from tokenward.issuer_name import tenant_of
 from tokenward.keys.jwk import MAX_MEMBER_CHARS, Key, UnusableKey, read_jwk
 from tokenward.keys.keyset import MAX_KEYS, KeySet, read_keyset
+from tokenward.policy import Policy
 from tokenward.redaction import shown
+from tokenward.token.signature import may_speak
 from tokenward.token.strict import decode_base64url
 from tokenward.troubleshoot.keyreport.certificate import Certificate, certificate_of
 
@@ -90,11 +92,14 @@ class Judged:
         return f"<Judged {self.row!r}>"
 
 
-def judge_keys(document: Mapping[str, object], *, issuer: str | None, cloud: str | None) -> tuple[Judged, ...]:
+def judge_keys(
+    document: Mapping[str, object], *, issuer: str | None, cloud: str | None, policy: Policy | None
+) -> tuple[Judged, ...]:
     """Every key of a JWKS, in its order, and MAX_KEYS at most.
 
     issuer  the `iss` of the tokens or a template of it; None judges no binding
     cloud   Entra's name of the cloud; None judges none
+    policy  that the issuer is of; None judges no binding
     """
     listed = document.get("keys")
     if not isinstance(listed, list):
@@ -103,14 +108,14 @@ def judge_keys(document: Mapping[str, object], *, issuer: str | None, cloud: str
         keyset: KeySet | None = read_keyset(document)
     except ValueError:
         keyset = None
-    return tuple(_judged(jwk, keyset, issuer, cloud) for jwk in listed[:MAX_KEYS])
+    return tuple(_judged(jwk, keyset, issuer, cloud, policy) for jwk in listed[:MAX_KEYS])
 
 
-def _judged(jwk: object, keyset: KeySet | None, issuer: str | None, cloud: str | None) -> Judged:
+def _judged(jwk: object, keyset: KeySet | None, issuer: str | None, cloud: str | None, policy: Policy | None) -> Judged:
     key: Key | None = None
     try:
         key = read_jwk(jwk)
-        reason = _left_out(key, keyset) or _bound_elsewhere(key, issuer, cloud)
+        reason = _left_out(key, keyset) or _bound_elsewhere(key, issuer, cloud, policy)
     except UnusableKey as exc:
         reason = exc.reason
     members = jwk if isinstance(jwk, Mapping) else {}
@@ -126,15 +131,14 @@ def _left_out(key: Key, keyset: KeySet | None) -> str:
     return "kid_missing" if key.kid is None else "kid_repeated"
 
 
-def _bound_elsewhere(key: Key, issuer: str | None, cloud: str | None) -> str:
-    """As `token.signature` judges it for a token of this issuer; a v1 token may have a key bound to the v2 form of its tenant."""
+def _bound_elsewhere(key: Key, issuer: str | None, cloud: str | None, policy: Policy | None) -> str:
+    """By `token.signature`, for a token of this issuer; a template judges no tenant."""
     if None not in (key.cloud_instance_name, cloud) and key.cloud_instance_name != cloud:
         return "another_cloud"
-    if key.issuer is None or issuer is None or is_template(issuer):
+    route = policy.route(issuer) if policy is not None and issuer is not None else None
+    if policy is None or issuer is None or route is None:
         return ""
-    tenant = tenant_of(issuer)
-    bound = key.issuer if tenant is None else for_tenant(key.issuer, tenant)
-    return "" if bound == issuer or (tenant is not None and tenant_of(bound) == tenant) else "bound_elsewhere"
+    return "" if may_speak(key, {"iss": issuer, "tid": tenant_of(issuer)}, route, policy, cloud) else "bound_elsewhere"
 
 
 def _certificate(jwk: Mapping[str, object]) -> tuple[Certificate | None, str]:

@@ -10,6 +10,7 @@ from tokenward.errors import PolicyError
 from tokenward.issuer import Issuer
 from tokenward.issuer_name import for_tenant, is_template, issuer_name, tenant_of
 from tokenward.keys.location import Discovery, JwksUri, Remote, Static
+from tokenward.policy import Policy
 
 WELL_KNOWN = "/.well-known/"
 DEFAULT_ALGORITHMS = ("RS256",)
@@ -28,12 +29,14 @@ class Place:
     issuer      the `iss` of the tokens, or a template of it; None where the document shall say it
     algorithms  those that the policy allows
     cloud       Entra's name of the cloud, where the policy knows it
+    policy      by which a key's binding is judged; None where the issuer is not known beforehand
     """
 
     location: Remote
     issuer: str | None
     algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS
     cloud: str | None = None
+    policy: Policy | None = None
 
 
 def place_of(issuer: str | Issuer | None, jwks_uri: str | None = None) -> Place:
@@ -66,12 +69,18 @@ def _of_name(name: str) -> Place:
     return _of_issuer(Issuer(name, audiences=[_ANY_AUDIENCE]), name, None)
 
 
-def _of_issuer(issuer: Issuer, name: str, jwks_uri: str | None) -> Place:
+def _of_issuer(issuer: Issuer, name: str, jwks_uri: str | None, policy: Policy | None = None) -> Place:
     location = issuer.location if jwks_uri is None else JwksUri(validation.address("jwks_uri", jwks_uri))
     if isinstance(location, Static):
         fix = "Give an issuer whose keys are fetched: one without jwks."
         raise PolicyError("issuer", "its keys are given in the configuration, so there is nothing to look at", fix)
-    return Place(location, name, tuple(issuer.algorithms), issuer.cloud_instance_name)
+    return Place(location, name, tuple(issuer.algorithms), issuer.cloud_instance_name, policy or _policy_of(issuer, name))
+
+
+def _policy_of(issuer: Issuer, name: str) -> Policy:
+    """Of an Entra issuer both versions are believed, as they mostly are together: its keys are bound to one of them."""
+    known = _of_entra(name)
+    return Policy([issuer]) if known is None or known.policy is None else known.policy
 
 
 def _of_entra(name: str) -> Place | None:
@@ -83,5 +92,5 @@ def _of_entra(name: str) -> Place | None:
             if shared or name == for_tenant(template, tenant):
                 policy = entra.api(_ANY_CLIENT, "any" if shared else [tenant], cloud=cloud)
                 issuer = next(issuer for issuer in policy.issuers if issuer.issuer == template)
-                return _of_issuer(issuer, template if shared else name, None)
+                return _of_issuer(issuer, template if shared else name, None, policy)
     return None

@@ -135,7 +135,7 @@ def report_of(seen: Look, now: float) -> KeyReport:
 def _judged(seen: Look) -> Sequence[Judged]:
     document = seen.jwks.document() if seen.jwks else None
     cloud = seen.place.cloud or (seen.loaded.cloud_instance_name if seen.loaded else None)
-    return judge_keys(document, issuer=seen.issuer, cloud=cloud) if document is not None else ()
+    return judge_keys(document, issuer=seen.issuer, cloud=cloud, policy=seen.place.policy) if document is not None else ()
 
 
 def _refresh_after(max_age: float | None) -> float:

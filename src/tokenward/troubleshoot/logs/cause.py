@@ -18,7 +18,7 @@ from tokenward.troubleshoot.logs.window import WINDOW
 FEW = 5
 """Rejections of fewer tell nothing about how many tokens there are."""
 OF_KEYS = frozenset({"keys_unavailable", "unknown_key", "key_not_for_issuer", "signature_invalid"})
-OF_EXCHANGE = frozenset({"exchange_refused", "exchange_unavailable", "user_not_in_workspace"})
+OF_EXCHANGE = frozenset({"exchange_refused", "exchange_unavailable", "claims_challenge"})
 OF_REQUEST = frozenset({"missing_token", "invalid_authorization", "multiple_tokens", "token_too_large"})
 BEHIND = {"keys_unavailable": "keys_refresh_failed", "exchange_unavailable": "token_exchange_failed"}
 """Of each code of our own inability, the event that says why."""
@@ -180,6 +180,8 @@ def _next(code: str, leader: Group | None) -> str:
         return f"tokenward keys {issuer if _SAFE_ISSUER.fullmatch(issuer) else 'ISSUER'}"
     if code in OF_EXCHANGE:
         return "tokenward diagnose --file LOG, and tokenward policy would-accept with a token of this client"
+    if code == "user_not_in_workspace":
+        return "tokenward me, with a Databricks token of this caller"
     if code in OF_REQUEST:
         return "look at how the client sends its requests; method and path are in the events"
     if code in GATEWAY_CODES:

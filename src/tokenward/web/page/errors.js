@@ -7,7 +7,15 @@ const MAX_TEXT = 1024 * 1024;
 const MOST = 20;
 /** Characters of a text in which a line of digits is a code; in a log it would be a size or a time. */
 const MAX_ALONE = 1000;
-const NUMBERS = /(?:AADSTS|\/error\?code=)(\d{4,9})(?!\d)|error_codes["'\\]{0,4}\s{0,4}[:=]\s{0,4}\[([\d,\s]{1,200})\]/gi;
+/** As in tokenward.acquisition.diagnose: numbers of Entra's, of B2C's, and those that other systems may have, too; lists. */
+const NUMBERS = new RegExp(
+  [
+    String.raw`(?:aadsts[ #:_-]?|/error\?code=|x-ms-clitelem["'\s:=]{1,6}\d,)(?<number>\d{4,9})(?!\d)`,
+    String.raw`aadb2c(?<b2c>\d{4,9})(?!\d)`,
+    String.raw`error[ _-]?code["'\\]{0,4}\s{0,4}[:=]?\s{0,4}["'\\]{0,4}(?<perhaps>\d{4,9})(?!\d)`,
+    String.raw`error_codes["'\\]{0,4}\s{0,4}[:=]\s{0,4}\[(?<numbers>[\d,\s]{1,200})\]`,
+  ].join("|"), "gi");
+const TAG = /<\/?[a-z][^<>]{0,512}>/gi;
 const RETRIES = {
   never: "does not help",
   after_fix: "helps after the cause is gone",
@@ -18,11 +26,10 @@ const ORDER = { oauth: 2, suberror: 2 };
 
 /** The codes that a text names, the most telling first. @param {string} text @param {import("./facts.js").Facts} facts */
 export function named(text, facts) {
-  const content = text.slice(0, MAX_TEXT);
+  const given = text.slice(0, MAX_TEXT);
+  const content = given.includes("</") ? given.replace(TAG, " ") : given;
   const found = new Set();
-  for (const [, number, list] of content.matchAll(NUMBERS)) {
-    for (const one of (number ?? list).match(/\d{4,9}/g) ?? []) found.add(`AADSTS${Number(one)}`);
-  }
+  for (const { groups } of content.matchAll(NUMBERS)) for (const code of codes(groups, facts)) found.add(code);
   if (content.length <= MAX_ALONE) for (const [, one] of content.matchAll(/^\s*(\d{4,9})\s*$/gm)) found.add(`AADSTS${Number(one)}`);
   for (const word of new Set(content.match(/[A-Za-z0-9_.-]{3,80}/g) ?? [])) {
     const entry = facts.error(word) ?? facts.error(word.toLowerCase());
@@ -31,6 +38,12 @@ export function named(text, facts) {
   const lowered = content.toLowerCase();
   for (const entry of facts.errors) if (matches(entry, lowered)) found.add(entry.code);
   return [...found].sort((one, other) => order(one, facts) - order(other, facts)).slice(0, MOST);
+}
+
+function codes({ number, b2c, perhaps, numbers }, facts) {
+  if (b2c) return [`AADB2C${Number(b2c)}`];
+  if (perhaps) return facts.error(`AADSTS${Number(perhaps)}`) ? [`AADSTS${Number(perhaps)}`] : [];
+  return ((number ?? numbers).match(/\d{4,9}/g) ?? []).map((one) => `AADSTS${Number(one)}`);
 }
 
 function matches(entry, lowered) {
