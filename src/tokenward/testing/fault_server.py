@@ -6,7 +6,8 @@ import ssl
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import cached_property
+from typing import Any
 
 from tokenward.testing.authority import LONG_AGO, LOOPBACK, Authority
 from tokenward.testing.faults import Fault
@@ -17,8 +18,6 @@ from tokenward.testing.server import IssuerServer
 
 CONNECT = "CONNECT"
 """The `path` of faults for requests to a proxy."""
-
-_Contexts: TypeAlias = dict[Handshake, ssl.SSLContext]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +44,11 @@ class FaultServer(IssuerServer):
         self, issuer: Publisher, port: int = 0, *, host: str = "127.0.0.1", tls: bool = False, names: tuple[str, ...] = LOOPBACK
     ) -> None:
         super().__init__(issuer, port, host=host)
-        self.authority = Authority()
         self.asked: list[Asked] = []
         self.connections = 0
         self._tls = tls
-        self._contexts = _contexts(self.authority, names)
+        self._names = names
+        self._contexts: dict[Handshake, ssl.SSLContext] = {}
         self._next: deque[tuple[str | None, Fault]] = deque()
         self._always: dict[str | None, Fault] = {}
         self._given: dict[int, Fault] = {}
@@ -59,20 +58,30 @@ class FaultServer(IssuerServer):
         """Its address, without a trailing slash; known once it was started."""
         return super().url.replace("http:", "https:") if self._tls else super().url
 
+    @cached_property
+    def authority(self) -> Authority:
+        """Who vouches for its certificate, and for nothing else."""
+        return Authority()
+
     def next(self, *faults: Fault, path: str | None = None) -> None:
         """Let each of the next requests meet one of these faults, in this order; only requests for `path`, if one is given.
 
-        A fault that keeps connections from coming about is no request's own, and is refused: give it to `always`.
-        Raises ValueError.
+        Raises ValueError for a fault that keeps connections from coming about, since that is no request's own (give it to
+        `always`), and for one of TLS where none is spoken.
         """
         for fault in faults:
+            self._require_possible(fault)
             if fault.door != "open":
                 raise ValueError(f"{fault.name!r} is for the server as a whole; give it to always()")
         with self._lock:
             self._next.extend((path, fault) for fault in faults)
 
     def always(self, fault: Fault, *, path: str | None = None) -> None:
-        """Let every request meet this fault until `recover()`; only requests for `path`, if one is given."""
+        """Let every request meet this fault until `recover()`; only requests for `path`, if one is given.
+
+        Raises ValueError for a fault of TLS where none is spoken.
+        """
+        self._require_possible(fault)
         with self._lock:
             self._always[path] = fault
         self._follow(self._always.get(None))
@@ -115,11 +124,29 @@ class FaultServer(IssuerServer):
 
     def context(self, handshake: Handshake) -> ssl.SSLContext | None:
         """The TLS to speak, if any."""
-        return self._contexts[handshake] if self._tls and handshake != "none" else None
+        return self.tls(handshake) if self._tls and handshake != "none" else None
 
-    def proxied(self) -> ssl.SSLContext:
-        """The TLS behind the proxy."""
-        return self._contexts["good"]
+    def tls(self, handshake: Handshake = "good") -> ssl.SSLContext:
+        """TLS with such a certificate."""
+        with self._lock:
+            if handshake not in self._contexts:
+                self._contexts[handshake] = self._made(handshake)
+            return self._contexts[handshake]
+
+    def _made(self, handshake: Handshake) -> ssl.SSLContext:
+        match handshake:
+            case "expired":
+                return self.authority.context(self._names, LONG_AGO)
+            case "wrong host":
+                return self.authority.context(("another.example",))
+            case "self-signed":
+                return Authority().context(self._names)
+            case _:
+                return self.authority.context(self._names)
+
+    def _require_possible(self, fault: Fault) -> None:
+        if fault.handshake != "good" and not self._tls:
+            raise ValueError(f"{fault.name!r} is of TLS, and this server speaks none; make it with tls=True")
 
     def _noted(self, fault: Fault | None) -> Fault | None:
         if fault is not None:
@@ -130,23 +157,24 @@ class FaultServer(IssuerServer):
         return _Listener(address, self)
 
 
-def _contexts(authority: Authority, names: tuple[str, ...]) -> _Contexts:
-    good = authority.context(names)
-    return {
-        "good": good,
-        "half": good,
-        "expired": authority.context(names, LONG_AGO),
-        "wrong host": authority.context(("another.example",)),
-        "self-signed": Authority().context(names),
-    }
-
-
 class _Listener(QuietServer):
     expected = (OSError,)  # handshakes that were meant to fail, as well as clients that leave
 
     def __init__(self, address: tuple[str, int], owner: FaultServer) -> None:
         self.owner = owner
         super().__init__(address, _Handler)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Shake hands, where TLS is spoken, as well or badly as it is meant to be; then be the server of HTTP."""
+        fault = self.owner.fault_of_connection()
+        if fault is not None and fault.handshake == "half":
+            fault.over.wait()
+        context = self.owner.context(fault.handshake if fault else "good")
+        if context is None:
+            super().finish_request(request, client_address)
+            return
+        with context.wrap_socket(request, server_side=True) as stream:
+            super().finish_request(stream, client_address)
 
 
 class _Handler(QuietHandler):
@@ -158,16 +186,6 @@ class _Handler(QuietHandler):
         if not isinstance(self.server, _Listener):
             raise TypeError("this handler is the fault server's own")
         return self.server.owner
-
-    def setup(self) -> None:
-        """Shake hands, where TLS is spoken, as well or badly as it is meant to be."""
-        fault = self._owner.fault_of_connection()
-        if fault is not None and fault.handshake == "half":
-            fault.over.wait()
-        context = self._owner.context(fault.handshake if fault else "good")
-        if context is not None:
-            self.request = context.wrap_socket(self.request, server_side=True)
-        super().setup()
 
     def do_GET(self) -> None:  # noqa: N802  # the base class's words
         """A document, or the next fault."""
@@ -187,9 +205,8 @@ class _Handler(QuietHandler):
             self.suffer(fault, lambda: fault.spoil(self._owner.issuer.right_answer("/")))
             return
         self.connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        self.request = self._owner.proxied().wrap_socket(self.connection, server_side=True)
-        super().setup()
-        self.handle_one_request()
+        with self._owner.tls().wrap_socket(self.connection, server_side=True) as stream:
+            _Handler(stream, self.client_address, self.server)
 
     def _note(self, path: str) -> None:
         fields = {name.lower(): value for name, value in self.headers.items()}
