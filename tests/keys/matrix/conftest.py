@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import re
 import ssl
+import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
+import anyio
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -25,7 +27,7 @@ from tokenward.keys.location import Discovery, JwksUri, Remote
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.source import KeySource
 from tokenward.keys.threads import ThreadDriver
-from tokenward.testing import FaultServer, HandClock, LocalIssuer, OidcIssuer, SigningKey
+from tokenward.testing import FaultServer, HandClock, LocalIssuer, OidcIssuer, SigningKey, faults
 from tokenward.testing.faults import Fault
 
 ROWS = {row["id"]: row for row in tomllib.loads((Path(__file__).parent / "rows.toml").read_text("utf-8"))["row"]}
@@ -198,9 +200,30 @@ class Rig:
         assert isinstance(self.find(self.kid), Use)
         self.refreshed()
 
-    def hurry(self, seconds: float = SHORT) -> None:
-        """From now on fetches have a total deadline that a test can wait for."""
+    def hurry(self, seconds: float = SHORT, max_wait: float = 5.0) -> None:
+        """From now on fetches have a total deadline, and requests a patience, that a test can wait for."""
         self.source.rhythm = replace(self.source.rhythm, fetch_timeout=seconds)
+        self.source._state.rhythm = replace(self.source._state.rhythm, max_wait=max_wait)
+
+    def hold(self) -> Fault:
+        """The next answer is kept back until it is ended, and is then what the issuer publishes by then."""
+        fault = faults.slow(HOUR)
+        self.server.next(fault)
+        return fault
+
+    def until(self, happened: Callable[[], bool]) -> None:
+        """Wait for what happens in another thread."""
+        end = time.monotonic() + SOON
+        while not happened():
+            assert time.monotonic() < end, "it did not happen"
+            time.sleep(0.002)
+
+    def settle(self) -> None:
+        """Let every loop run through what is ready."""
+        for asker in self.askers:
+            if isinstance(asker, Tasks):
+                for _ in range(20):
+                    asker.portal.call(anyio.sleep, 0.005)
 
     def be_patient(self) -> None:
         self.source.rhythm = replace(self.source.rhythm, fetch_timeout=10.0)
