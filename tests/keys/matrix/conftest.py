@@ -305,6 +305,37 @@ def open_rig(askers: list[Threads | Tasks], ed25519: Callable[[], SigningKey]) -
         yield make
 
 
+@pytest.fixture
+def proxy_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Have the environment name a proxy on this port."""
+
+    def name(port: int) -> None:
+        for variable in ("https_proxy", "HTTPS_PROXY"):
+            monkeypatch.setenv(variable, f"http://127.0.0.1:{port}")
+
+    for variable in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    return name
+
+
+@pytest.fixture
+def far_away(
+    open_rig: OpenRig, ed25519: Callable[[], SigningKey], proxy_at: Callable[[int], None]
+) -> Iterator[Callable[..., Rig]]:
+    """A rig whose issuer is on another machine, at https://idp.example, behind a proxy that leads to it."""
+    issuer = LocalIssuer.oidc(new_key=ed25519)
+    with FaultServer(issuer, names=("idp.example",)) as server:
+        proxy_at(int(server.url.rpartition(":")[2]))
+
+        def make(url: str, *, discovery: bool = False) -> Rig:
+            location = Discovery(url, frozenset([issuer.issuer])) if discovery else JwksUri(url)
+            rig = open_rig(location=location, trusting=server.authority.trusting(), trust_env=True)
+            rig.issuer, rig.server = issuer, server
+            return rig
+
+        yield make
+
+
 # -- what many rows say ----------------------------------------------------------------------------------------------------
 
 Outage: TypeAlias = Callable[..., KeysRefreshFailed]

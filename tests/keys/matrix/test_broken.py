@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from tokenward.keys.decision import Unavailable, Use
-from tokenward.keys.location import JwksUri
-from tokenward.testing import FaultServer, LocalIssuer, SigningKey, faults
+from tokenward.testing import faults
 from tokenward.testing.fault_server import CONNECT
 from tokenward.testing.faults import Fault
 from tokenward.testing.loopback import free_port
@@ -74,27 +73,8 @@ def test_f07_of_half_a_document_nothing_is_used(keeps: Keeps, fault: Fault, kind
 
 
 @pytest.fixture
-def proxy_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Have the environment name a proxy on this port."""
-
-    def name(port: int) -> None:
-        for variable in ("https_proxy", "HTTPS_PROXY"):
-            monkeypatch.setenv(variable, f"http://127.0.0.1:{port}")
-
-    for variable in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(variable, raising=False)
-    return name
-
-
-@pytest.fixture
-def proxied(open_rig: OpenRig, ed25519: Callable[[], SigningKey], proxy_at: Callable[[int], None]) -> Any:
-    """A rig whose issuer is far away, behind a proxy that leads to it."""
-    issuer = LocalIssuer.oidc(new_key=ed25519)
-    with FaultServer(issuer, names=("idp.example",)) as server:
-        proxy_at(int(server.url.rpartition(":")[2]))
-        rig = open_rig(location=JwksUri("https://idp.example/jwks"), trusting=server.authority.trusting(), trust_env=True)
-        rig.issuer, rig.server = issuer, server
-        yield rig
+def proxied(far_away: Callable[..., Rig]) -> Rig:
+    return far_away("https://idp.example/jwks")
 
 
 @pytest.mark.parametrize(
