@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Note which cell of the table a test is for, so that the report of it knows."""
     for item in items:
         if isinstance(item, pytest.Function) and item.path.parent == Path(__file__).parent and "driver" in item.fixturenames:
-            run: str = item.callspec.params["driver"]
+            run = str(item.callspec.params["driver"])
             item.user_properties.append(("cell", (row_of(item.originalname)["id"], run.partition(",")[0])))
 
 

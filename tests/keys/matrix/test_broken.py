@@ -30,11 +30,9 @@ HOUR = 3600.0
 )
 def test_f05_a_server_that_is_not_proved_is_asked_nothing(open_rig: OpenRig, keeps: Keeps, fault: Callable[[], Fault]) -> None:
     rig = open_rig(tls=True)
-    asked: list[int] = []
-    rig.server.always, real = lambda given: (asked.append(len(rig.server.asked)), real(given)), rig.server.always
-    rig.server.recover, really = lambda: (asked.append(len(rig.server.asked)), really()), rig.server.recover
     assert keeps(fault(), "tls", rig=rig).detail == "the server's certificate or TLS was not accepted"
-    assert asked == [1, 1], "from the fault to the recovery not one request"
+    assert len(rig.server.asked) == 2, "before the fault and after it"
+    assert rig.server.connections >= 3
 
 
 @pytest.mark.parametrize("tls", [pytest.param(False, id="http"), pytest.param(True, id="https")])

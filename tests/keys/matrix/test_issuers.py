@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
@@ -218,6 +218,12 @@ def server_of(issuer: Any) -> FaultServer:
 # -- one kid, new material, as a verifier sees it ----------------------------------------------------------------------------
 
 
+_RUN = {
+    "asyncio": lambda function, *arguments: asyncio.run(function(*arguments)),
+    "trio": trio.run,
+}
+
+
 @pytest.mark.parametrize("remember", [0, 4096], ids=["not remembered", "remembered"])
 def test_f26_an_old_signature_is_refused_once_its_kid_has_new_material(
     driver: str, wall: Any, mono: Any, entra_keys: list[SigningKey], remember: int
@@ -229,7 +235,7 @@ def test_f26_an_old_signature_is_refused_once_its_kid_has_new_material(
         policy = entra.api(issuer.client_id, [issuer.tenant], cloud=issuer.cloud)
         make: Any = AsyncVerifier if asynchronous else Verifier
         verifier = make(policy, clock=wall, monotonic=mono, remember=remember)
-        run = {"asyncio": lambda f, *a: asyncio.run(f(*a)), "trio": trio.run}.get(driver, lambda f, *a: f(*a))
+        run = cast("Any", _RUN.get(driver, lambda function, *arguments: function(*arguments)))
         token = issuer.user_token(lifetime=24 * HOUR)
         for _ in range(2):
             run(verifier.verify, token)
