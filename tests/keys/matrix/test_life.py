@@ -190,7 +190,7 @@ def test_f39_a_fetch_by_thread_does_not_notice_a_stalled_loop(open_rig: OpenRig)
         stalled.set()
         over.wait(30)
 
-    with start_blocking_portal("asyncio") as portal:
+    with start_blocking_portal("trio" if rig.askers[0].kind == "trio" else "asyncio") as portal:
         stalling = portal.start_task_soon(stall)
         stalled.wait(20)
         assert isinstance(driver.find(rig.source, rig.kid), Use)

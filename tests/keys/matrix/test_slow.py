@@ -19,6 +19,8 @@ Rig = Any  # of this folder's conftest
 OpenRig = Callable[..., Rig]
 Keeps = Callable[..., Any]
 HOUR = 3600.0
+LONG_ENOUGH = 0.05
+"""Seconds for each byte of a set of one key, so that the whole of it comes later than a test waits for anything."""
 
 
 @pytest.mark.parametrize(
@@ -41,8 +43,8 @@ def test_f01_no_answer_at_all_is_a_timeout(keeps: Keeps) -> None:
 @pytest.mark.parametrize(
     ("fault", "tls"),
     [
-        pytest.param(faults.slow_body, False, id="byte by byte"),
-        pytest.param(faults.slow_body, True, id="byte by byte over TLS"),
+        pytest.param(lambda: faults.slow_body(LONG_ENOUGH), False, id="byte by byte"),
+        pytest.param(lambda: faults.slow_body(LONG_ENOUGH), True, id="byte by byte over TLS"),
         pytest.param(faults.slow_chunks, False, id="chunks of a byte"),
         pytest.param(faults.endless, False, id="without an end"),
     ],

@@ -13,6 +13,10 @@ A_BYTE_EACH = 0.02
 """Seconds; often enough to reset every timeout that is for one read."""
 
 
+_ENDLESS = 50_000
+"""Bytes, one by one: a quarter of an hour, and less than clients allow a header section to be long."""
+
+
 def slow(seconds: float = SLOW) -> Fault:
     """Nothing for `seconds`, then the answer, as it is by then."""
     validation.seconds("seconds", seconds, most=3600)
@@ -36,10 +40,10 @@ def held() -> Fault:
 
 
 def slow_headers(every: float = A_BYTE_EACH) -> Fault:
-    """The header section byte by byte."""
+    """A header section that comes byte by byte, and never comes to an end."""
 
-    def _send(wire: Wire, reply: Reply) -> None:
-        wire.drip(head_of(reply()) * 100, every)
+    def _send(wire: Wire, _reply: Reply) -> None:
+        wire.drip(b"HTTP/1.1 200 OK\r\nx-slow: " + b"x" * _ENDLESS, every)
 
     return Fault("slow headers", send=_send, fails="timeout")
 
