@@ -142,6 +142,20 @@ def test_a_fault_of_tls_needs_tls(server: FaultServer) -> None:
             give(faults.expired_certificate())
 
 
+@pytest.mark.parametrize("fault", [faults.down(), faults.expired_certificate()], ids=lambda fault: str(fault.name))
+def test_a_fault_of_connections_is_of_no_path(secure: FaultServer, fault: Fault) -> None:
+    with pytest.raises(ValueError, match="before any path"):
+        secure.always(fault, path=JWKS)
+
+
+def test_what_is_set_on_the_server_goes_before_the_issuers_own(server: FaultServer, idp: OidcIssuer) -> None:
+    server.always(faults.down())
+    idp.fail("html")
+    assert kind_of(server) == "connect"
+    server.recover()
+    assert get(server).headers["content-type"].startswith("text/html")
+
+
 def test_a_black_hole_neither_answers_nor_refuses(server: FaultServer) -> None:
     port = httpx.URL(server.url).port or 0
     server.always(faults.black_hole())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import Any
 from tokenward.testing.authority import LONG_AGO, LOOPBACK, Authority
 from tokenward.testing.faults import Fault
 from tokenward.testing.faults.fault import Handshake
+from tokenward.testing.faults.schedule import Schedule
 from tokenward.testing.loopback import QuietHandler, QuietServer
 from tokenward.testing.publisher import Publisher
 from tokenward.testing.server import IssuerServer
@@ -49,9 +49,7 @@ class FaultServer(IssuerServer):
         self._tls = tls
         self._names = names
         self._contexts: dict[Handshake, ssl.SSLContext] = {}
-        self._next: deque[tuple[str | None, Fault]] = deque()
-        self._always: dict[str | None, Fault] = {}
-        self._given: dict[int, Fault] = {}
+        self._schedule = Schedule()
 
     @property
     def url(self) -> str:
@@ -70,37 +68,29 @@ class FaultServer(IssuerServer):
         `always`), and for one of TLS where none is spoken.
         """
         for fault in faults:
-            self._require_possible(fault)
+            self._require_possible(fault, path)
             if fault.door != "open":
                 raise ValueError(f"{fault.name!r} is for the server as a whole; give it to always()")
-        with self._lock:
-            self._next.extend((path, fault) for fault in faults)
+        self._schedule.add(faults, path)
 
     def always(self, fault: Fault, *, path: str | None = None) -> None:
         """Let every request meet this fault until `recover()`; only requests for `path`, if one is given.
 
-        Raises ValueError for a fault of TLS where none is spoken.
+        Raises ValueError for a fault of TLS where none is spoken, and for a `path` with one of connections.
         """
-        self._require_possible(fault)
-        with self._lock:
-            self._always[path] = fault
-        self._follow(self._always.get(None))
+        self._require_possible(fault, path)
+        self._schedule.always(fault, path)
+        self._follow(self.issuer.fault)
 
     def recover(self) -> None:
         """Answer properly again; answers that are being held back are given at once."""
-        with self._lock:
-            given = [*self._given.values(), *self._always.values()]
-            self._given, self._always = {}, {}
-            self._next.clear()
-        for fault in given:
-            fault.end()
+        self._schedule.clear()
         self._follow(self.issuer.fault)
 
     def stop(self) -> None:
         """Stop listening, and end every fault."""
         super().stop()
-        for fault in [*self._given.values(), *self._always.values()]:
-            fault.end()
+        self._schedule.clear()
 
     # -- what the listener asks ----------------------------------------------------------------------------------------
 
@@ -108,19 +98,11 @@ class FaultServer(IssuerServer):
         """The fault of a connection that was accepted, if it is in the handshake."""
         with self._lock:
             self.connections += 1
-            if self._next and self._next[0][1].handshake != "good":
-                return self._noted(self._next.popleft()[1])
-            always = self._always.get(None)
-            return self._noted(always) if always and always.handshake != "good" else None
+        return self._schedule.of_connection()
 
     def fault_of(self, path: str) -> Fault | None:
         """The fault of a request for this path."""
-        with self._lock:
-            for number, (wanted, fault) in enumerate(self._next):
-                if wanted in (None, path):
-                    del self._next[number]
-                    return self._noted(fault)
-            return self._noted(self._always.get(path) or self._always.get(None) or self.issuer.fault)
+        return self._schedule.of_request(path) or self.issuer.fault
 
     def context(self, handshake: Handshake) -> ssl.SSLContext | None:
         """The TLS to speak, if any."""
@@ -144,14 +126,14 @@ class FaultServer(IssuerServer):
             case _:
                 return self.authority.context(self._names)
 
-    def _require_possible(self, fault: Fault) -> None:
+    def _require_possible(self, fault: Fault, path: str | None) -> None:
         if fault.handshake != "good" and not self._tls:
             raise ValueError(f"{fault.name!r} is of TLS, and this server speaks none; make it with tls=True")
+        if path is not None and (fault.handshake != "good" or fault.door != "open"):
+            raise ValueError(f"{fault.name!r} is of connections, before any path is asked for")
 
-    def _noted(self, fault: Fault | None) -> Fault | None:
-        if fault is not None:
-            self._given[id(fault)] = fault
-        return fault
+    def _follow(self, fault: Fault | None) -> None:
+        super()._follow(self._schedule.of_the_server or fault)
 
     def _new_listener(self, address: tuple[str, int]) -> QuietServer:
         return _Listener(address, self)

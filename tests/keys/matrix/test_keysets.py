@@ -11,6 +11,7 @@ import structlog
 
 from tokenward.keylog import log_key_event
 from tokenward.keys.decision import Unavailable, Unknown, Use
+from tokenward.keys.rhythm import Rhythm
 from tokenward.testing import SigningKey, faults
 
 Rig = Any  # of this folder's conftest
@@ -131,7 +132,7 @@ def test_f24_a_set_that_changes_after_discovery_is_the_one_that_counts(open_rig:
 
 
 def test_f24_requests_that_wait_while_the_set_changes_are_judged_by_the_new_one(open_rig: OpenRig) -> None:
-    rig = open_rig()
+    rig = open_rig(Rhythm(max_wait=60.0, fetch_timeout=60.0))  # who waits is woken by the answer, or the test fails
     rig.warm()
     rig.pass_time(60)
     slow = faults.slow()

@@ -24,12 +24,15 @@ from tokenward.keys import threads
 from tokenward.keys.aio import AsyncDriver
 from tokenward.keys.decision import Unavailable, Use
 from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
+from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.threads import ThreadDriver
 from tokenward.testing import faults
 
 Rig = Any  # of this folder's conftest
 OpenRig = Callable[..., Rig]
 HOUR = 3600.0
+PATIENT = Rhythm(max_wait=60.0, fetch_timeout=60.0)
+"""Whoever waits is woken by the answer, or the test fails."""
 
 
 # -- cancelled requests --------------------------------------------------------------------------------------------------
@@ -42,7 +45,7 @@ def cancellable(rig: Rig, kid: str) -> Any:
 
 
 def test_f32_cancelling_the_request_that_started_a_fetch_cancels_nothing_else(open_rig: OpenRig) -> None:
-    rig = open_rig()
+    rig = open_rig(PATIENT)
     held, kid = rig.hold(), rig.kid
     first = cancellable(rig, kid)
     rig.until(lambda: len(rig.server.asked) == 1)
@@ -107,7 +110,7 @@ def test_f34_a_loop_that_ends_without_a_word_blocks_nobody_beyond_the_lease(open
 
 
 def test_f35_two_loops_and_threads_are_woken_by_one_fetch(open_rig: OpenRig) -> None:
-    rig = open_rig()
+    rig = open_rig(PATIENT)
     held, kid = rig.hold(), rig.kid
     driver = AsyncDriver([rig.source], AsyncHttpxFetch(trust_env=False))
     with start_blocking_portal("asyncio") as one, start_blocking_portal("trio") as two:
@@ -264,7 +267,7 @@ AT_THE_END = """
 
     issuer = LocalIssuer.oidc(new_key=lambda: SigningKey.generate("EdDSA"))
     server = FaultServer(issuer).start()
-    source = KeySource(JwksUri(issuer.jwks_uri), rhythm=Rhythm(max_wait=0.1), clock=lambda: 1.0, monotonic=lambda: 1.0)
+    source = KeySource(JwksUri(issuer.jwks_uri), rhythm=Rhythm(max_wait=0.1, fetch_timeout=300.0), clock=lambda: 1.0, monotonic=lambda: 1.0)
     driver = ThreadDriver([source], HttpxFetch(trust_env=False))
     server.always(faults.slow_headers())
     driver.find(source, "a")

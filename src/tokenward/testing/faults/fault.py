@@ -30,7 +30,7 @@ def whole(wire: Wire, reply: Reply) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way to fail, until it is `over`. The functions of `tokenward.testing.faults` make them.
+    """One way to fail, until it is `over`, which it then stays. The functions of `tokenward.testing.faults` make them.
 
     name       in words
     spoil      what is answered in place of an answer
