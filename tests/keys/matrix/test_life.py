@@ -267,7 +267,8 @@ AT_THE_END = """
 
     issuer = LocalIssuer.oidc(new_key=lambda: SigningKey.generate("EdDSA"))
     server = FaultServer(issuer).start()
-    source = KeySource(JwksUri(issuer.jwks_uri), rhythm=Rhythm(max_wait=0.1, fetch_timeout=300.0), clock=lambda: 1.0, monotonic=lambda: 1.0)
+    rhythm, clock = Rhythm(max_wait=0.1, fetch_timeout=300.0), lambda: 1.0
+    source = KeySource(JwksUri(issuer.jwks_uri), rhythm=rhythm, clock=clock, monotonic=clock)
     driver = ThreadDriver([source], HttpxFetch(trust_env=False))
     server.always(faults.slow_headers())
     driver.find(source, "a")
