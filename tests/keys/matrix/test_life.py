@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any, cast
@@ -332,6 +333,32 @@ def test_f53_the_garbage_collector_ends_no_fetch(open_rig: OpenRig) -> None:
         gc.collect()
     held.end()
     assert isinstance(waiting.result(20), Use)
+
+
+def test_f53_the_garbage_collector_ends_no_fetch_that_even_its_loop_does_not_refer_to(open_rig: OpenRig) -> None:
+    rig = open_rig()
+    rig.warm()
+    rig.pass_time(2 * HOUR)
+    real, orphans = AsyncHttpxFetch(trust_env=False), list[weakref.ref[asyncio.Future[None]]]()
+
+    async def fetch(request: Any) -> Any:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        orphans.append(weakref.ref(future))
+        await future
+        del future
+        return await real(request)
+
+    async def main() -> None:
+        assert isinstance(await AsyncDriver([rig.source], fetch).find(rig.source, rig.kid), Use)
+        await asyncio.to_thread(rig.until, lambda: bool(orphans))
+        gc.collect()
+        future = orphans[0]()
+        assert future is not None
+        future.set_result(None)
+        await asyncio.to_thread(rig.until, lambda: rig.source.status().fetch != "in_flight")
+
+    asyncio.run(main())
+    rig.refreshed()
 
 
 # -- late answers, observers, fetches that ask -----------------------------------------------------------------------------
