@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from tokenward.keys.events import KeyEvent, KeysAwaited, KeysRefreshed, KeysRefreshFailed
+from tokenward.keys.events import KeyEvent, KeysAwaited, KeysRefreshed, KeysRefreshFailed, KeysSeeded
 from tokenward.logger import Logger, logger_or_ours
 from tokenward.redaction import shown
 
@@ -22,6 +22,10 @@ def log_key_event(event: KeyEvent, logger: Logger | None = None) -> None:
             _log_failed(event, log)
         case KeysAwaited():
             log.error("keys_awaited", source=event.source, seconds=round(event.seconds, 1), hint=_STARTED_WITHOUT_KEYS)
+        case KeysSeeded(ignored=None):
+            log.info("keys_seeded", source=event.source, keys=event.keys, key_age=round(event.age, 1))
+        case KeysSeeded():
+            log.warning("keys_seed_ignored", source=event.source, reason=shown(str(event.ignored)), key_age=round(event.age, 1))
         case _:
             assert_never(event)
 

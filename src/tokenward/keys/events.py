@@ -42,7 +42,17 @@ class KeysAwaited:
     seconds: float
 
 
-KeyEvent: TypeAlias = KeysRefreshed | KeysRefreshFailed | KeysAwaited
+@dataclass(frozen=True, slots=True)
+class KeysSeeded:
+    """A set that was fetched elsewhere was offered. `ignored` says why it does not serve, and is None if it does."""
+
+    source: str
+    keys: int
+    age: float
+    ignored: str | None
+
+
+KeyEvent: TypeAlias = KeysRefreshed | KeysRefreshFailed | KeysAwaited | KeysSeeded
 Observer: TypeAlias = Callable[[KeyEvent], None]
 
 

@@ -161,7 +161,7 @@ def _failure(exc: Exception) -> FetchFailed:
     causes = _chain(exc)
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return FetchFailed("dns", "the host name cannot be resolved")
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+    if any(isinstance(cause, ssl.SSLError) and not isinstance(cause, _WAITING_FOR_MORE) for cause in causes):
         return FetchFailed("tls", "the server's certificate or TLS was not accepted")
     for kind, kinds in _KINDS.items():
         if isinstance(exc, kinds):
@@ -169,6 +169,8 @@ def _failure(exc: Exception) -> FetchFailed:
     return FetchFailed("other", type(exc).__name__)
 
 
+_WAITING_FOR_MORE = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""No errors, but how TLS in memory asks for bytes: they are in the chain of whatever else ends such a wait."""
 _KINDS: dict[FailureKind, tuple[type[Exception], ...]] = {
     "timeout": (httpx.TimeoutException,),
     "connect": (httpx.ConnectError, httpx.ProxyError),

@@ -126,6 +126,16 @@ class Freshness:
         self._publish(mono, wall)
         return True
 
+    def seeded(self, keyset: KeySet, age: float, mono: float, wall: float) -> bool:
+        """Begin with a validated set that was fetched `age` seconds ago; False if the keys in hand are no older."""
+        known = self.age(mono, wall)
+        if known is not None and known <= age:
+            return False
+        number = self.snapshot.lease if self.snapshot else 0
+        self.snapshot = Snapshot(number, keyset.keys, {}, mono - age, wall - age, self._interval(None))
+        self._publish(mono, wall)
+        return True
+
     def forked(self, mono: float, wall: float) -> None:
         """A child process keeps the keys, and none of the parent's fetches."""
         self.lease = None

@@ -67,6 +67,11 @@ def load(location: Remote, known: Discovered | None, *, mono: float, timeout: fl
     return Loaded(_keyset(response), _max_age(response), proved)
 
 
+def read_jwks(document: bytes) -> KeySet:
+    """A JWKS that was fetched elsewhere, by the same rules as one that is fetched here. Raises ValueError."""
+    return read_keyset(_parsed(document))
+
+
 def advance(loading: Loading, answer: FetchResponse | FetchFailed | None) -> FetchRequest | Loaded:
     """Send in what a request brought (None to begin), and get the next request or the result. Raises FetchFailed."""
     try:
@@ -127,9 +132,13 @@ def _object(response: FetchResponse) -> dict[str, object]:
     if response.headers.get("content-type", "").lower().startswith("text/html"):
         raise FetchFailed("not_json", "an HTML page; a proxy or login page may answer in the issuer's place")
     try:
-        return parse_unique_object(response.body, most=FREE_PARTS + len(response.body) // BYTES_PER_PART)
+        return _parsed(response.body)
     except ValueError as exc:
         raise FetchFailed("not_json", f"the body is {exc}") from None
+
+
+def _parsed(body: bytes) -> dict[str, object]:
+    return parse_unique_object(body, most=FREE_PARTS + len(body) // BYTES_PER_PART)
 
 
 def _require_ok(response: FetchResponse) -> None:

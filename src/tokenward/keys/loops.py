@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol, TypeVar
 
@@ -46,6 +47,16 @@ def current_loop() -> Loop:
     except RuntimeError:
         return _Trio()
     return _Asyncio()
+
+
+def is_in_loop() -> bool:
+    """Whether this very thread runs an event loop, so that to block it would be to block everything in that loop."""
+    trio = sys.modules.get("trio")
+    for running in (asyncio.get_running_loop, *((trio.lowlevel.current_trio_token,) if trio else ())):
+        with contextlib.suppress(RuntimeError):
+            running()
+            return True
+    return False
 
 
 class _Asyncio:

@@ -10,12 +10,13 @@ from typing import Literal, TypeAlias, TypeVar
 
 from tokenward.forks import on_fork
 from tokenward.keys.decision import Answer, Decision, Lease, Unavailable, Wait
-from tokenward.keys.events import KeyEvent, KeysAwaited, KeysRefreshed, KeysRefreshFailed, KeyStatus, Observer
+from tokenward.keys.events import KeyEvent, KeysAwaited, KeysRefreshed, KeysRefreshFailed, KeysSeeded, KeyStatus, Observer
 from tokenward.keys.freshness import Freshness
 from tokenward.keys.jwk import Key
-from tokenward.keys.loading import Discovered, Loaded, Loading, after_failure, load
+from tokenward.keys.keyset import KeySet
+from tokenward.keys.loading import Discovered, Loaded, Loading, after_failure, load, read_jwks
 from tokenward.keys.location import Remote, Static
-from tokenward.keys.port import FetchFailed
+from tokenward.keys.port import MAX_BODY_BYTES, FetchFailed
 from tokenward.keys.rhythm import Rhythm
 
 Clock: TypeAlias = Callable[[], float]
@@ -154,6 +155,24 @@ class KeySource:
             wake()
         self._tell(event or lapse)
 
+    def seed(self, document: bytes, as_of: float) -> bool:
+        """Begin with a JWKS that was fetched elsewhere, at `as_of` on the epoch clock, as for a start without a network.
+
+        Its age counts from then and is never shortened: a set from the future, one that is older than keys may be, one that
+        cannot be read and one that is no newer than the keys in hand are ignored, which the observer is told.
+        """
+        age = self._clock() - as_of
+        try:
+            keyset = self._seed_of(document, age)
+        except ValueError as exc:
+            self._tell(KeysSeeded(self.name, 0, age, str(exc)))
+            return False
+        with self._lock:
+            mono, wall = self._monotonic(), self._clock()
+            taken = self._state.seeded(keyset, age, mono, wall)
+        self._tell(KeysSeeded(self.name, len(keyset), age, None if taken else "the keys in hand are no older"))
+        return taken
+
     def awaited_in_vain(self, seconds: float) -> None:
         """Tell the observer that a start went on without these keys."""
         self._tell(KeysAwaited(self.name, seconds))
@@ -205,6 +224,14 @@ class KeySource:
         if age >= self.rhythm.max_stale:
             return "dead"
         return "fresh" if age < self._state.snapshot.interval else "stale"
+
+    def _seed_of(self, document: bytes, age: float) -> KeySet:
+        """Raises ValueError."""
+        if not 0 <= age < self.rhythm.max_stale:
+            raise ValueError("it is from the future" if age < 0 else "it is older than keys may be")
+        if len(document) > MAX_BODY_BYTES:
+            raise ValueError("it is larger than any set of keys should be")
+        return read_jwks(document)
 
     # -- inside the lock, but for telling --------------------------------------------------------------------------
 

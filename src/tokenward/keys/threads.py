@@ -13,6 +13,7 @@ from tokenward.forks import on_fork
 from tokenward.keys.decision import Answer, Lease, Unavailable, Wait
 from tokenward.keys.driving import TICK, Errand, Refresh, WarmUp, behind
 from tokenward.keys.loading import Loaded, Loading, advance
+from tokenward.keys.loops import is_in_loop
 from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, as_failure, checked
 from tokenward.keys.source import KeySource
 
@@ -38,6 +39,7 @@ class ThreadDriver:
         self._fetch = fetch
         self._ticker: threading.Thread | None = None
         self._closed = threading.Event()
+        self._started: dict[KeySource, Lease] = {}
         self._patient = threading.Semaphore(MAX_PATIENT)
         on_fork(self)
 
@@ -71,6 +73,8 @@ class ThreadDriver:
         self._closed.set()
 
     def _waited(self, source: KeySource, kid: str | None, wait: Wait) -> Answer:
+        if self._started.get(source) != wait.lease and is_in_loop():  # perhaps a task of this loop fetches, and would never end
+            return Unavailable(source.rhythm.min_gap)
         woken = threading.Event()
         if not source.wait_for(wait.lease, woken.set, MAX_WAITING):
             return Unavailable(source.rhythm.min_gap)
@@ -116,6 +120,7 @@ class ThreadDriver:
     def _start(self, source: KeySource, lease: Lease | None) -> None:
         if lease is None:
             return
+        self._started[source] = lease
         try:
             threading.Thread(target=_fetch_for, args=(source, lease, self._fetch), name="tokenward-fetch", daemon=True).start()
         except RuntimeError:  # no thread to be had, or the interpreter is going down

@@ -21,11 +21,16 @@ A pytest fixture for your own tests (copy it; it needs no plugin), with an issue
 Without a network: `Verifier(policy, fetch=issuer.fetch)`, `AsyncVerifier(policy, fetch=issuer.async_fetch)`. An issuer that
 replaces another one, with its keys: `LocalIssuer(keys=issuer.keys)`. As a process: `python -m tokenward.testing --help`.
 
+An issuer that resets, drips, lies or redirects: `with FaultServer(issuer) as server: server.next(faults.reset_after(100))`; each
+way to fail is one function of `testing.faults`, and `docs/faults.md` says what the verifiers do when they meet it.
+
 Beside it: `testing.workspace`, a stand-in for a Databricks workspace, and `testing.entra_server`, Entra's token endpoint.
 """
 
+from tokenward.testing import faults
 from tokenward.testing.claims import DEFAULT_CALLER, DEFAULT_CLIENT_ID, DEFAULT_TENANT
 from tokenward.testing.clock import HandClock
+from tokenward.testing.fault_server import FaultServer
 from tokenward.testing.issuer import LocalIssuer
 from tokenward.testing.keys import SigningKey
 from tokenward.testing.oidc import OidcIssuer
@@ -37,9 +42,11 @@ __all__ = [
     "DEFAULT_CALLER",
     "DEFAULT_CLIENT_ID",
     "DEFAULT_TENANT",
+    "FaultServer",
     "HandClock",
     "IssuerServer",
     "LocalIssuer",
     "OidcIssuer",
     "SigningKey",
+    "faults",
 ]

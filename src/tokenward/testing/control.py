@@ -57,17 +57,17 @@ def _fail(issuer: Publisher, body: Body) -> Reply:
     if options.get("mode") == "down" and options.get("seconds") is None:
         raise ControlError("down needs seconds: a server that refuses connections cannot hear of its recovery")
     issuer.fail(**options)  # type: ignore[arg-type]  # Fault judges them
-    if issuer.fault is not None and issuer.fault.mode == "down":
-        _end_later(issuer, issuer.fault)
+    if issuer.fault is not None and issuer.fault.door != "open":
+        _end_later(issuer, issuer.fault, float(str(options["seconds"])))
     return _state(issuer, {})
 
 
-def _end_later(issuer: Publisher, fault: Fault) -> None:
+def _end_later(issuer: Publisher, fault: Fault, seconds: float) -> None:
     def _end() -> None:
         if issuer.fault is fault:
             issuer.recover()
 
-    timer = threading.Timer(fault.seconds, _end)
+    timer = threading.Timer(seconds, _end)
     timer.name = "local-issuer-outage"
     timer.daemon = True
     timer.start()
@@ -88,7 +88,7 @@ def _state(issuer: Publisher, _: Body) -> Reply:
         "url": issuer.origin,
         "keys": [jwk.get("kid") for jwk in issuer.published()],
         "signing": issuer.signing_key.kid,
-        "fault": issuer.fault.mode if issuer.fault else None,
+        "fault": issuer.fault.name if issuer.fault else None,
         "requests": list(issuer.requests),
     }
 

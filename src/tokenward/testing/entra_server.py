@@ -96,9 +96,7 @@ class _Handler(QuietHandler):
         self._send(endpoint.answer(path, fields, body), endpoint.fault)
 
     def _send(self, answer: Answer, fault: Fault | None) -> None:
-        if fault is not None and fault.mode == "slow":
-            fault.over.wait(fault.seconds)
-        if fault is not None and fault.mode == "reset":
-            self.reset()
-            return
-        self.write(answer)
+        if fault is None:
+            self.write(answer)
+        else:
+            self.suffer(fault, lambda: answer)

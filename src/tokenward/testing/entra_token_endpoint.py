@@ -19,7 +19,7 @@ from tokenward.keys.port import FetchRequest, FetchResponse
 from tokenward.testing.claims import issuer_of
 from tokenward.testing.entra_clients import Application, FederatedTrust, holds, opened, public_pem
 from tokenward.testing.entra_errors import POLICY_CLAIMS, SHAPES, EntraError, error_answer
-from tokenward.testing.faults import JSON, SLOW, Answer, Fault, Mode, response_to
+from tokenward.testing.faults import JSON, SLOW, Answer, Fault, Mode, of_mode, response_to
 from tokenward.testing.issuer import LocalIssuer
 from tokenward.testing.options import LIFETIME
 from tokenward.testing.tokens import ABSENT
@@ -91,13 +91,13 @@ class EntraTokenEndpoint:
     def fail(self, mode: Mode, *, seconds: float = SLOW, status: int = 503, retry_after: int | None = None) -> None:
         """Fail as `LocalIssuer.fail` does, but at this endpoint only. "down" is for requests in process."""
         self.recover()
-        self.fault = Fault(mode, seconds, status, retry_after)
+        self.fault = of_mode(mode, seconds, status, retry_after)
 
     def recover(self) -> None:
         """Answer properly again."""
         over, self.fault = self.fault, None
         if over is not None:
-            over.over.set()
+            over.end()
 
     # -- answers -------------------------------------------------------------------------------------------------------
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
-import struct
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
-from tokenward.testing.faults import Answer
+from tokenward.testing.faults import Answer, Fault
+from tokenward.testing.faults.fault import Reply
+from tokenward.testing.faults.wire import Wire, reset_connection
 
 FREE_PORTS = range(20_000, 32_768)
 """Below those that Linux, macOS and Windows give away by themselves: ip(7), RFC 6335 section 6."""
@@ -57,10 +58,13 @@ class QuietHandler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def reset(self) -> None:
-        """Close with RST in place of FIN: a linger of zero seconds does that (socket(7))."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        with contextlib.suppress(OSError):
-            socket.close(self.connection.detach())
+        """Close with RST in place of FIN."""
+        reset_connection(self.connection)
+
+    def suffer(self, fault: Fault, reply: Reply) -> None:
+        """Answer as the fault has it; `reply` makes the answer, spoiled already."""
+        fields = {name.lower(): value for name, value in self.headers.items()}
+        fault.send(Wire(self.connection, fields, fault.over), reply)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
         """Nothing: each stand-in keeps what it was asked."""

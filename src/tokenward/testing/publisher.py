@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse
-from tokenward.testing.faults import JSON, SLOW, Answer, Fault, Mode, response_to
+from tokenward.testing.faults import JSON, SLOW, Answer, Fault, Mode, of_mode, response_to
 from tokenward.testing.keys import JWK, SigningKey
 from tokenward.testing.odd_keys import OddKey, odd_keys
 from tokenward.testing.tokens import compact, overridden
@@ -128,7 +128,7 @@ class Publisher(ABC):
 
         Raises ValueError for another mode, and for numbers that mean nothing; OSError if an outage ends and the port is taken.
         """
-        self._set_fault(Fault(mode, seconds, status, retry_after))
+        self._set_fault(of_mode(mode, seconds, status, retry_after))
 
     def recover(self) -> None:
         """Answer properly again; slow answers that are under way are given at once."""
@@ -137,7 +137,7 @@ class Publisher(ABC):
     def _set_fault(self, fault: Fault | None) -> None:
         over, self.fault = self.fault, fault
         if over is not None:
-            over.over.set()
+            over.end()
         if self.on_fault is not None:
             self.on_fault(fault)
 
@@ -154,11 +154,15 @@ class Publisher(ABC):
 
     def answer(self, path: str) -> Answer:
         """What a GET of this path is answered when it is answered, the fault included."""
-        fault, document = self.fault, self.document(path)
-        found = Answer(404, JSON, b'{"error":"not_found"}')
-        if document is not None:
-            found = Answer(200, {**JSON, "cache-control": "max-age=86400, private"}, json.dumps(document).encode())
+        fault, found = self.fault, self.right_answer(path)
         return fault.spoil(found) if fault else found
+
+    def right_answer(self, path: str) -> Answer:
+        """What a GET of this path is answered while nothing is wrong."""
+        document = self.document(path)
+        if document is None:
+            return Answer(404, JSON, b'{"error":"not_found"}')
+        return Answer(200, {**JSON, "cache-control": "max-age=86400, private"}, json.dumps(document).encode())
 
     def fetch(self, request: FetchRequest) -> FetchResponse:
         """The key port (`tokenward.keys.port.Fetch`) without a network. Raises FetchFailed as a client would."""

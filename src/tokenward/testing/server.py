@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from tokenward.keys.address import is_loopback
+from tokenward.testing.black_hole import BlackHole
 from tokenward.testing.control import ControlError, control
 from tokenward.testing.faults import JSON, Answer, Fault
 from tokenward.testing.loopback import QuietHandler, QuietServer
@@ -33,7 +34,8 @@ class IssuerServer:
         self.control = control
         self._host = "127.0.0.1" if host == "localhost" else host
         self._port = port
-        self._listener: _Listener | None = None
+        self._listener: QuietServer | None = None
+        self._hole: BlackHole | None = None
         self._lock = threading.Lock()
 
     @property
@@ -53,22 +55,31 @@ class IssuerServer:
         """Stop listening; the issuer is at home again."""
         self.issuer.on_fault, self.issuer.served_at = None, None
         if self.issuer.fault is not None:
-            self.issuer.fault.over.set()
+            self.issuer.fault.end()
+        self._fill_the_hole()
         self._close()
 
     def _follow(self, fault: Fault | None) -> None:
-        if fault is not None and fault.mode == "down":
-            self._close()
-        else:
+        door = fault.door if fault else "open"
+        if door != "black hole":
+            self._fill_the_hole()
+        if door == "open":
             self._listen()
+            return
+        self._close()
+        if door == "black hole" and self._hole is None:
+            self._hole = BlackHole((self._host, self._port))
 
     def _listen(self) -> None:
         with self._lock:
             if self._listener is not None:
                 return
-            self._listener = _Listener((self._host, self._port), self)
+            self._listener = self._new_listener((self._host, self._port))
             self._port = self._listener.server_address[1]
             threading.Thread(target=self._listener.serve_forever, args=(0.02,), name="local-issuer", daemon=True).start()
+
+    def _new_listener(self, address: tuple[str, int]) -> QuietServer:
+        return _Listener(address, self)
 
     def _close(self) -> None:
         with self._lock:
@@ -76,6 +87,11 @@ class IssuerServer:
         if listener is not None:
             listener.shutdown()
             listener.server_close()
+
+    def _fill_the_hole(self) -> None:
+        hole, self._hole = self._hole, None
+        if hole is not None:
+            hole.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -107,13 +123,10 @@ class _Handler(QuietHandler):
             self._control(path, {})
             return
         issuer.requests.append(f"{issuer.origin}{self.path}")
-        fault = issuer.fault
-        if fault is not None and fault.mode == "slow":
-            fault.over.wait(fault.seconds)
-        if fault is not None and fault.mode == "reset":
-            self.reset()
-            return
-        self.write(issuer.answer(path))
+        if issuer.fault is None:
+            self.write(issuer.answer(path))
+        else:
+            self.suffer(issuer.fault, lambda: issuer.answer(path))
 
     def do_POST(self) -> None:  # noqa: N802  # as above
         """Control requests only."""
