@@ -210,7 +210,9 @@ def test_an_api_refuses_callers_that_any_client_could_be(desk: Any, changes: dic
 
 
 @pytest.mark.parametrize("options", [{"clients": [APP]}, {"kinds": None}], ids=["listed applications", "every kind"])
-def test_an_app_that_says_so_needs_no_role_where_it_is_listed_or_every_kind_is_allowed(desk: Any, options: dict[str, Any]) -> None:
+def test_an_app_that_says_so_needs_no_role_where_it_is_listed_or_every_kind_is_allowed(
+    desk: Any, options: dict[str, Any]
+) -> None:
     verifier = guarded(desk, entra.api(API, [TENANT], **options))
     claims = v2_claims(desk, f"https://login.microsoftonline.com/{TENANT}/v2.0", API, scp=None, idtyp="app", azp=APP)
     assert verifier.verify(desk.token(claims)).kind == "app"
