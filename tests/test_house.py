@@ -32,12 +32,13 @@ FLOORS: list[set[str]] = [
 ]
 """From the ground up. A module imports only from floors below its own."""
 
-ABOVE = ("acquisition", "judging", "middleware", "databricks", "troubleshoot", "web", "testing", "cli")
+ABOVE = ("acquisition", "asking", "judging", "middleware", "databricks", "troubleshoot", "web", "testing", "cli")
 """Folders above all floors, from the ground up: each may import anything below it, and within a folder there is no cycle."""
 
 IMPURE_ROOMS: dict[str, set[str]] = {
     "diagnostics": {"threading", "time"},
     "forks": {"os"},
+    "asking.driving": {"time"},
     "databricks.forward_auth.forward_auth": {"starlette", "time"},
     "databricks.forward_auth.under_way": {"asyncio"},
     "databricks.gateway.aiohttp_mover": {"aiohttp", "asyncio", "ssl"},
@@ -47,7 +48,6 @@ IMPURE_ROOMS: dict[str, set[str]] = {
     "databricks.gateway.gateway": {"starlette", "time"},
     "databricks.gateway.relay": {"asyncio", "starlette"},
     "databricks.on_behalf_of.client_auth": {"os"},
-    "databricks.driving": {"time"},
     "databricks.environment": {"os"},
     "databricks.federation.would_accept": {"time"},
     "databricks.shared.redis_line": {"asyncio", "socket", "ssl"},
@@ -70,6 +70,8 @@ IMPURE_ROOMS: dict[str, set[str]] = {
     "troubleshoot.keyreport.report": {"time"},
     "troubleshoot.logs.moment": {"datetime"},
     "troubleshoot.logs.source": {"os", "threading"},
+    "troubleshoot.registration.examination": {"time"},
+    "troubleshoot.registration.members": {"datetime"},
     "troubleshoot.surroundings.probe": {"asyncio", "httpx", "ssl", "time"},
     "troubleshoot.surroundings.workspace": {"time"},
     "verifier": {"time"},
@@ -180,7 +182,7 @@ def test_no_module_imports_from_the_package_root(name: str) -> None:
     assert "" not in USED[name]
 
 
-PURE_FOLDERS = ("acquisition.", "judging.", "databricks.", "troubleshoot.", "web.")
+PURE_FOLDERS = ("acquisition.", "asking.", "judging.", "databricks.", "troubleshoot.", "web.")
 JUDGED = sorted(FLOOR.keys() | {name for name in MODULES if name.startswith(PURE_FOLDERS)})
 """The rooms that must be pure, but for those above. Front doors, the testing package and the command line are all impure."""
 

@@ -140,8 +140,9 @@ def test_signatures_are_as_promised(function: Callable[..., Any], expected: str)
         (
             "troubleshoot",
             [
-                *("Cause", "Check", "Diagnosis", "Entry", "KeyReport", "Report", "Term", "What"),
-                *("diagnose", "entries", "explain", "keys_of", "meaning_of"),
+                *("AzFile", "Cause", "Check", "Diagnosis", "Entry", "Finding", "KeyReport", "Means", "Parts", "Question"),
+                *("Report", "RootCause", "Term", "What", "diagnose", "entries", "examine_registration", "examine_workspace"),
+                *("explain", "keys_of", "meaning_of", "root_causes"),
             ],
         ),
         ("web", ["Explainer", "inspector"]),

@@ -5,7 +5,9 @@ Source of the hosts: learn.microsoft.com/entra/identity-platform/authentication-
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from tokenward import validation
@@ -81,3 +83,5 @@ CHINA = Cloud(
 Not verified: both issuers are constants of Microsoft's code, and no recorded token of this cloud was seen; nor was the name
 that its keys give as `cloud_instance_name`, so it is taken from the metadata.
 """
+NAMED: Mapping[str, Cloud] = MappingProxyType({"public": PUBLIC, "us-gov": US_GOV, "china": CHINA})
+"""Each by the name that options and settings have for it, in the order in which they are listed."""

@@ -76,7 +76,7 @@ class Diagnostics:
     def refused(self, code: str, fields: Mapping[str, object], *, method: str, path: str, level: str = "warning") -> None:
         """Report a request that was refused for another reason than its token; the fields are escaped and bounded here."""
         if self._is_due(code):
-            safe = {name: shown(value) for name, value in fields.items() if value is not None}
+            safe = {name: shown(value) for name, value in fields.items() if value is not None} | {"docs": self._docs + code}
             self._emit(level, "request_refused", {"code": code, **safe, "method": shown(method), "path": shown(path)})
 
     def flush(self) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "api",
     "caller_kind",
     "databricks",
+    "permitted_kind",
 ]
 
 DATABRICKS_RESOURCE = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
@@ -55,6 +56,15 @@ def caller_kind(claims: Mapping[str, Any]) -> Kind:
     return "app" if claims.get("roles") else "unknown"
 
 
+def permitted_kind(claims: Mapping[str, Any]) -> Kind:
+    """As `caller_kind`, and "unknown" for whoever holds neither a scope nor a role, whatever `idtyp` says.
+
+    Any application can get such a token for any API of its tenant, unless assignment is required there; only a list of
+    applications tells who may use one. Source: as of `caller_kind`.
+    """
+    return caller_kind(claims) if claims.get("scp") or claims.get("roles") else "unknown"
+
+
 def databricks(
     tenant: str,
     *,
@@ -76,7 +86,7 @@ def databricks(
 
     Raises PolicyError.
     """
-    shared = {"kinds": kinds, "clients": _clients(clients), "leeway": leeway}
+    shared = {"kinds": kinds, "clients": _clients(clients), "kind_of": caller_kind, "leeway": leeway}
     audiences = {version: [DATABRICKS_RESOURCE] for version in VERSIONS}
     issuers = _issuers(cloud, [validation.tenant("tenant", tenant)], versions, audiences, shared)
     return Policy(issuers, max_token_bytes=max_token_bytes, checks=checks)
@@ -105,8 +115,9 @@ def api(
 
     client_id  the application (client) id of the API
     audiences  further application ID URIs of the API, such as "api://jobs.example"
-    kinds      an app without roles and a user without scopes are "unknown", and refused: any client can get such a token
+    kinds      whoever holds neither a scope nor a role is "unknown", and refused: any client can get such a token
                (learn.microsoft.com/entra/identity-platform/claims-validation). None allows every kind
+    clients    the applications that may call; with it an app without roles is an "app" if its token says so (idtyp)
     guests     False refuses known guests; a token that does not say passes (add the optional claim `acct` to know)
 
     Raises PolicyError.
@@ -115,6 +126,7 @@ def api(
     shared = {
         "kinds": kinds,
         "clients": _clients(clients),
+        "kind_of": permitted_kind if clients is None and kinds is not None else caller_kind,
         "guests": guests,
         "required_scopes": _scopes(required_scopes, kinds),
         "required_roles": required_roles,
@@ -142,7 +154,6 @@ def _issuers(
             discovery_url=_discovery_url(cloud, version, tenants),
             required_claims=_REQUIRED[version],
             required_values={"ver": version},
-            kind_of=caller_kind,
             cloud_instance_name=cloud.instance_name,
             **shared,
         )

@@ -36,7 +36,8 @@ AuthenticationError
 
 `error` is the OAuth 2.0 error of RFC 6750 section 3.1. `description` is the fixed text a caller may read; the rest is for
 the operator. Neither `str()` nor `repr()` of an error holds anything that came with the request. A new code is a
-class and its line above, a hint in `hints`, and a row in the README's table.
+class and its line above, a hint in `hints`, an entry in `acquisition/codes.json` (then
+`python -m tokenward.acquisition codes > docs/codes.md`), and a row in the README's table.
 """
 
 from __future__ import annotations

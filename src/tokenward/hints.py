@@ -49,6 +49,11 @@ _HINTS = {
     "keys_unavailable": "The issuer's keys could not be fetched; see the latest keys_refresh_failed event for the reason.",
 }
 
+PINNED_KEYS = (
+    "The keys are fixed by the policy, and none fits; compare its kid with `tokenward keys ISSUER`, and give the policy today's."
+)
+"""For `unknown_key` where no key is ever fetched, so that key_age tells nothing."""
+
 _NO_CLIENT = "The token names no calling application, so it is probably an ID token; have the client send its access token."
 _HINTS_BY_CLAIM = {
     ("missing_token", "scheme"): "The Authorization header has another scheme; send 'Authorization: Bearer <token>'.",

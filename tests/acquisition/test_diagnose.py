@@ -81,6 +81,34 @@ def codes(text: str | bytes | Mapping[str, object]) -> list[str]:
         pytest.param('{"sErrorCode":"50105"}', ["AADSTS50105"], id="in the script of Entra's page"),
         pytest.param("error code: 10054", [], id="another system's error code"),
         pytest.param("AADB2C90118: forgot", ["AADB2C90118"], id="a code of B2C"),
+        pytest.param("Error 403 User not authorized.", ["databricks_user_not_authorized"], id="a user that a workspace lacks"),
+        pytest.param(
+            "ValueError: default auth: cannot configure default credentials, please check https://docs.databricks.com/",
+            ["databricks_sdk_no_credentials"],
+            id="Databricks' SDK without credentials",
+        ),
+        pytest.param(
+            "DefaultAzureCredential failed to retrieve a token from the included credentials.",
+            ["azure_identity_no_credential"],
+            id="azure-identity without a credential",
+        ),
+        pytest.param(
+            "CredentialUnavailableError: ManagedIdentityCredential authentication unavailable, no response",
+            ["azure_identity_managed_identity_unavailable"],
+            id="no managed identity",
+        ),
+        pytest.param(
+            "ValueError: Unable to get authority configuration for https://login.microsoftonline.com/x.",
+            ["msal_no_authority_configuration"],
+            id="MSAL without the authority's metadata",
+        ),
+        pytest.param("IDX10501: Signature validation failed.", ["IDX10501"], id="a key that .NET has not"),
+        pytest.param("IDX10214: Audience validation failed.", ["IDX10214"], id="an audience that .NET refuses"),
+        pytest.param(
+            '{"error":"invalid_grant","error_description":"Token exchange failed: no federation policy found"}',
+            ["databricks_token_invalid", "invalid_grant"],
+            id="no federation policy, in other words",
+        ),
         pytest.param(b"A\0A\0D\0S\0T\0S\0006\0005\0000\0000\0001\0", ["AADSTS65001"], id="UTF-16, as PowerShell writes"),
         pytest.param("audience_not_accepted", ["audience_not_accepted"], id="a code of tokenward"),
         pytest.param(
@@ -91,6 +119,16 @@ def codes(text: str | bytes | Mapping[str, object]) -> list[str]:
         pytest.param(
             "code=unknown_key\n" + "code=token_expired\n" * 2, ["token_expired", "unknown_key"], id="the most frequent first"
         ),
+        pytest.param("path_not_allowed", ["path_not_allowed"], id="a code of the gateway"),
+        pytest.param("draining", ["draining"], id="a code of one word, alone"),
+        pytest.param("the gateway is draining", [], id="its word in a sentence"),
+        pytest.param(
+            '{"event": "request_refused", "code": "draining", "docs": "https://wiki.example/#draining"}',
+            ["draining"],
+            id="in JSON",
+        ),
+        pytest.param("request_refused code=draining status=503", ["draining"], id="in a line for people"),
+        pytest.param("HTTP/1.1 503\ntokenward-refused: draining\n", ["draining"], id="in an answer's headers"),
         pytest.param("Token is expired", [], id="a text that others use too"),
         pytest.param("invalid_grants my-invalid_grant", [], id="other words"),
         pytest.param("took 65001 ms", [], id="a number in a sentence"),
@@ -152,6 +190,62 @@ def test_a_log_that_comes_in_pieces_is_counted_as_one() -> None:
 def test_ids_that_may_be_anothers_are_not_taken_for_its_own() -> None:
     (found,) = diagnose(f"AADSTS65001: no\nINFO Trace ID: {TRACE}\nINFO Trace ID: {OTHER}")
     assert found.trace_id is None
+
+
+@pytest.mark.parametrize("code", ["9002325", "9002326", "75011", "7000014", "AADB2C90118"])
+def test_codes_of_browsers_devices_saml_and_b2c_are_known(code: str) -> None:
+    (found,) = diagnose(code)
+    assert found.entry is not None
+
+
+CLIENT = "2a1b2c3d-1111-4222-8333-444455556666"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"AADSTS65001: not consented to use the application with ID '{CLIENT}' named 'x'.", id="an application"),
+        pytest.param(f"AADSTS65001: Application with identifier '{CLIENT}' Trace ID: {TRACE}", id="an identifier"),
+        pytest.param(f"AADSTS65001: The app '{CLIENT}' ...", id="an app"),
+        pytest.param(f"https://login.example/authorize?client_id={CLIENT}&x=1\nAADSTS65001: no", id="an address"),
+        pytest.param({"error_description": f"AADSTS65001: application with ID {CLIENT.upper()}."}, id="in capitals"),
+    ],
+)
+def test_the_client_that_the_text_names_is_in_the_commands(text: str | Mapping[str, object]) -> None:
+    entry = diagnose(text)[0].entry
+    assert entry is not None
+    assert f"--client-id {CLIENT} " in str(entry.tell)
+    commands = " ".join(command for cause in entry.causes for command in cause.commands)
+    assert f"az ad app permission admin-consent --id {CLIENT}" in commands
+    assert "CLIENT_ID" not in commands
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"AADSTS65001: application with ID '{CLIENT}' client_id={OTHER}", id="two"),
+        pytest.param("AADSTS65001: application with ID 'x; rm' ", id="no GUID"),
+        pytest.param(f"AADSTS65001: application with ID '{CLIENT}-evil'", id="more than a GUID"),
+        pytest.param(f"AADSTS65001: Trace ID: {TRACE}", id="none"),
+        pytest.param(f"audience_not_accepted client_id={CLIENT}", id="a code whose commands are about the API"),
+    ],
+)
+def test_no_client_is_guessed(text: str) -> None:
+    entry = diagnose(text)[0].entry
+    assert entry is not None
+    assert CLIENT not in repr(entry)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param('{"event": "token_rejections_summed", "not_logged": {"token_expired": 2890, "unknown_key": 3}}', id="JSON"),
+        pytest.param("token_rejections_summed not_logged={'token_expired': 2890, 'unknown_key': 3} seconds=60", id="a line"),
+    ],
+)
+def test_refusals_that_an_event_sums_up_are_counted(event: str) -> None:
+    found = {each.code: each.count for each in diagnose("WARN code=token_expired\n" * 10 + event + "\n")}
+    assert found == {"token_expired": 2900, "unknown_key": 3}
 
 
 def test_an_unknown_code_says_so_and_has_the_address_to_look_it_up() -> None:

@@ -6,7 +6,9 @@ One test for each of the exit codes 0, 1 and 3 starts a process; the others call
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +233,43 @@ def test_all_checks_are_listed_on_demand(would_accept: Any, standin: Any) -> Non
     jwt = standin.mint()
     assert "issuer" not in would_accept(jwt).stdout
     assert {"issuer", "audience", "exp", "signature"} <= set(would_accept(jwt, "--all").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("at", "exits", "words"),
+    [
+        pytest.param(-600, 0, "by: contoso-people.", id="while it is valid"),
+        pytest.param(7200, 1, "exp", id="when it is over"),
+    ],
+)
+def test_a_token_is_judged_for_the_time_that_is_asked_about(
+    would_accept: Any, standin: Any, at: int, exits: int, words: str
+) -> None:
+    """The token is minted as one of ten minutes ago."""
+    begins = int(time.time()) - 1200
+    jwt = standin.mint(claims={"iat": begins, "nbf": begins, "exp": begins + 1800})
+    for written in (str(begins + 1200 + at), datetime.fromtimestamp(begins + 1200 + at, UTC).isoformat().replace("+00:00", "Z")):
+        done = would_accept(jwt, "--at", written)
+        assert (done.returncode, done.stderr) == (exits, "")
+        assert words in done.stdout
+
+
+def test_times_are_told_as_dates_and_how_far_they_are(would_accept: Any, standin: Any) -> None:
+    ended = 1_767_960_000  # 2026-01-09 12:00:00 UTC
+    jwt = standin.mint(claims={"iat": ended - 600, "nbf": ended - 600, "exp": ended})
+    done = would_accept(jwt, "--at", str(ended + 7200), COLUMNS="200")
+    told = " ".join(done.stdout.split())
+    assert done.returncode == 1
+    assert "after 2026-01-09 14:00:00" in told
+    assert "2026-01-09 12:00:00" in told
+    assert "(2 h ago)" in told
+
+
+@pytest.mark.parametrize("at", ["soon", "2026-13-01", "", "1e9", "-1 day"])
+def test_what_is_no_time_to_judge_for_ends_with_how_to_write_it(would_accept: Any, standin: Any, at: str) -> None:
+    done = would_accept(standin.mint(), f"--at={at}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "2026-05-04T13:00:00Z" in done.stderr
 
 
 def test_the_account_may_be_named_by_the_environment(called: Any, standin: Any, file: str) -> None:

@@ -138,6 +138,13 @@ def test_docs_lead_to_pages_of_ones_own(events: Events) -> None:
     assert events.named("token_rejected")[0]["docs"] == "https://wiki.example/tokens/token_expired"
 
 
+def test_a_refusal_for_another_reason_leads_to_the_page_of_its_code_too(events: Events) -> None:
+    Diagnostics(logger=events).refused("path_not_allowed", {"docs": "elsewhere"}, method="GET", path="/")
+    Diagnostics(logger=events, docs="https://wiki.example/#").refused("draining", {}, method="GET", path="/")
+    seen = [fields["docs"] for fields in events.named("request_refused")]
+    assert seen == ["docs/codes.md#path_not_allowed", "https://wiki.example/#draining"]
+
+
 @pytest.mark.parametrize(
     ("error", "level"),
     [(MissingToken(), "info"), (TokenExpired(), "warning"), (KeysUnavailable(retry_after=2.345), "error")],

@@ -197,7 +197,9 @@ def test_a_foreign_tenant_is_told_from_a_foreign_issuer(desk: Any) -> None:
         pytest.param({"scp": "jobs.read"}, "accepted", id="a user"),
         pytest.param({"scp": None, "roles": ["Jobs.Run"]}, "accepted", id="an app with a role"),
         pytest.param({"scp": None}, "caller_kind_not_allowed", id="an app without roles"),
-        pytest.param({"scp": None, "idtyp": "app"}, "accepted", id="an app that says so"),
+        pytest.param({"scp": None, "idtyp": "app"}, "caller_kind_not_allowed", id="an app that says so, and has no role"),
+        pytest.param({"scp": None, "idtyp": "app", "roles": ["Jobs.Run"]}, "accepted", id="an app that says so, with a role"),
+        pytest.param({"scp": None, "idtyp": "user"}, "caller_kind_not_allowed", id="a user that says so, and has no scope"),
         pytest.param({"acct": 1}, "accepted", id="a guest, by default"),
     ],
 )
@@ -205,6 +207,15 @@ def test_an_api_refuses_callers_that_any_client_could_be(desk: Any, changes: dic
     verifier = guarded(desk, entra.api(API, [TENANT]))
     claims = v2_claims(desk, f"https://login.microsoftonline.com/{TENANT}/v2.0", API, **changes)
     assert desk.verdict(verifier, desk.token(claims)) == code
+
+
+@pytest.mark.parametrize("options", [{"clients": [APP]}, {"kinds": None}], ids=["listed applications", "every kind"])
+def test_an_app_that_says_so_needs_no_role_where_it_is_listed_or_every_kind_is_allowed(
+    desk: Any, options: dict[str, Any]
+) -> None:
+    verifier = guarded(desk, entra.api(API, [TENANT], **options))
+    claims = v2_claims(desk, f"https://login.microsoftonline.com/{TENANT}/v2.0", API, scp=None, idtyp="app", azp=APP)
+    assert verifier.verify(desk.token(claims)).kind == "app"
 
 
 def test_an_api_passes_its_rules_on_to_both_versions(desk: Any) -> None:

@@ -38,6 +38,24 @@ def test_a_hint_knows_the_usual_cause(code: str, claim: str, words: str) -> None
     assert words in hint_for(code, claim, None, None)
 
 
+def test_keys_that_are_never_fetched_are_not_called_newer_than_their_age(desk: Any) -> None:
+    address = "https://idp.example/keys"
+    rules = {"pinned": desk.rule(), "fetched": desk.rule(jwks=..., jwks_uri=address)}
+    provider = desk.provider({address: desk.jwks()})
+    verifiers = {name: desk.verifier(rule, fetch=provider) for name, rule in rules.items()}
+    hints = {
+        name: desk.rejection(lambda verifier=verifier: verifier.verify(desk.token(kid="no-such"))).hint
+        for name, verifier in verifiers.items()
+    }
+    for verifier in verifiers.values():
+        verifier.close()
+    assert hints["fetched"] == hint_for("unknown_key", "kid", None, None)
+    assert "key_age" in hints["fetched"]
+    assert "fixed by the policy" in hints["pinned"]
+    assert "key_age" not in hints["pinned"]
+    assert (len(hints["pinned"]) <= 160, hints["pinned"].endswith(".")) == (True, True)
+
+
 @pytest.mark.parametrize(
     "actual",
     [

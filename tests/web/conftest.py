@@ -142,6 +142,19 @@ class Watched:
     def text(self, where: str) -> str:
         return self.page.locator(where).inner_text()
 
+    def hold_time(self) -> None:
+        """From here on the page's timers wait for `let_pass`."""
+        self.page.clock.install()
+
+    def let_pass(self, seconds: int) -> None:
+        """The page's timers run, and whatever they asked for has been seen here when it ends."""
+        self.page.clock.run_for(seconds * 1000)
+        self.page.evaluate("() => fetch('icon.svg').then((answer) => answer.text())")
+
+    def sent(self) -> list[Any]:
+        """The requests that could carry a token."""
+        return [request for request in self.requests if request.method == "POST"]
+
     def verdict(self) -> str:
         """The word on the answer's card, once the server has answered."""
         self.page.wait_for_function("() => !['', 'Checking'].includes(document.getElementById('status').textContent)")

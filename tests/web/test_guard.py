@@ -62,6 +62,11 @@ def test_the_page_is_made_on_purpose_and_with_what_it_needs(options: dict[str, A
         pytest.param("127.0.0.1.evil.example", 421, id="a name that begins like an address"),
         pytest.param("192.168.1.10", 421, id="an address of the network"),
         pytest.param("[::1", 421, id="no name at all"),
+        pytest.param("evil@127.0.0.1", 421, id="a user in front of it"),
+        pytest.param("localhost#evil", 421, id="a fragment behind it"),
+        pytest.param("localhost/../x", 421, id="a path behind it"),
+        pytest.param("localhost:80:80", 421, id="two ports"),
+        pytest.param("LOCALHOST:80", 200, id="capitals"),
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/facts.json", "/main.js", "/missing"])
@@ -84,6 +89,23 @@ def test_strangers_are_answered_only_under_a_given_name(hosts: tuple[str, ...], 
         transport = httpx.ASGITransport(inspector(opted_in=True, hosts=hosts), client=(peer, 50000))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return (await client.get("/")).status_code
+
+    assert asyncio.run(asked()) == status
+
+
+@pytest.mark.parametrize(
+    ("hosts", "status"),
+    [
+        pytest.param(["localhost"], 200, id="one"),
+        pytest.param(["localhost", "evil.example"], 421, id="its own and a foreign one"),
+        pytest.param(["localhost", "localhost"], 421, id="the same twice"),
+    ],
+)
+def test_a_request_that_names_two_hosts_is_for_neither(hosts: list[str], status: int) -> None:
+    async def asked() -> int:
+        transport = httpx.ASGITransport(inspector(opted_in=True), client=("127.0.0.1", 50000))
+        async with httpx.AsyncClient(transport=transport) as client:
+            return (await client.get("http://localhost/", headers=[("Host", host) for host in hosts])).status_code
 
     assert asyncio.run(asked()) == status
 
@@ -204,9 +226,16 @@ def test_the_facts_are_sent_small_and_whole(site: Any, policy: Policy) -> None:
 
 
 def test_the_whole_page_is_small(site: Any) -> None:
-    files = sum(len(content) for content, _ in page_files().values())
-    facts = httpx.get(f"{site.url}/facts.json", headers={"Accept-Encoding": "identity"}, trust_env=False).content
-    assert files + len(gzip.compress(facts)) < PAGE_LIMIT
+    """As a browser is sent it, and the same when it is unpacked."""
+    sent = 0
+    with httpx.Client(trust_env=False, base_url=site.url) as client:
+        for name, (content, _) in [*page_files().items(), ("facts.json", (None, ""))]:
+            with client.stream("GET", f"/{'' if name == 'index.html' else name}", headers={"Accept-Encoding": "gzip"}) as answer:
+                packed = b"".join(answer.iter_raw())
+            sent += len(packed)
+            assert content is None or gzip.decompress(packed) == content, name
+            assert content is None or client.get(answer.url, headers={"Accept-Encoding": "identity"}).content == content, name
+    assert sent < PAGE_LIMIT
 
 
 def test_no_file_of_the_page_builds_markup_or_stores_anything() -> None:

@@ -1,30 +1,29 @@
 """A code, an error text, a token endpoint's JSON or a piece of a log -> what each error in it means and what to do.
 
-Of the text only error codes, GUIDs and times are passed on, each in a form that can hold nothing else: no token, secret or name.
+Of the text only error codes, counts, GUIDs and times are passed on, each in a form that can hold nothing else: no token, secret
+or name.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
 from tokenward.acquisition.catalogue import Entry, entries
-from tokenward.acquisition.diagnosis import Diagnosis, of_code
+from tokenward.acquisition.diagnosis import Diagnosis, is_general, of_code
 from tokenward.acquisition.material import MAX_CHARS, material
 
 __all__ = ["MAX_CHARS", "Diagnosis", "diagnose", "diagnose_all"]
 
 MAX_DIAGNOSES = 64
 MAX_ALONE = 1000
-"""Characters of a text in which a line of digits is a code; in a log it would be a size or a time."""
+"""Characters of a text in which a line of digits or of one word is a code; in a log it would be a size or a time."""
 MAX_MESSAGE = 16 * 1024
 """Characters of a message in which the ids are looked for."""
 
-_GENERAL = frozenset({"AADSTS70002", "exchange_refused", "exchange_unavailable", "claims_challenge"})
-"""Beside them stands the code that says what is wrong: Entra puts the first in front of it, and tokenward's follow from it."""
 MAX_PAGE = 4096
 """Characters of a text that is one message, though its lines look like several; a page of Entra's has 600, an exception 2,000."""
 _GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -37,6 +36,8 @@ _IDS = {
 _NEXT_MESSAGE = re.compile(r"\n(?![\s\"'}\]]|trace id|request id|correlation id|timestamp)")
 """A line that is neither indented, nor the rest of a JSON object, nor the tail of one of Entra's texts."""
 _ALONE = re.compile(r"^[ \t]{0,8}(\d{4,9})[ \t\r]{0,8}$", re.MULTILINE | re.ASCII)
+_WORD_ALONE = re.compile(r"^[ \t]{0,8}([a-z]{3,40})[ \t\r]{0,8}$", re.MULTILINE | re.ASCII)
+"""A code of one word, which in a sentence is a word like any other."""
 _NUMBER = re.compile(r"\d{4,9}", re.ASCII)
 _CODE = re.compile(
     r"(?:aadsts[ #:_-]?|/error\?code=|x-ms-clitelem[\"'\s:=]{1,6}\d,)(?P<number>\d{4,9})(?!\d)"
@@ -45,6 +46,11 @@ _CODE = re.compile(
     r"|error_codes[\"'\\]{0,4}\s{0,4}[:=]\s{0,4}\[(?P<numbers>[\d,\s]{1,200})\]",
     re.ASCII,
 )
+_CLIENT = re.compile(rf"(?:application with id(?:entifier)? ['\"]?|\bapp '|client_id=)({_GUID})(?![\w-])", re.ASCII)
+"""The application that Entra's texts name, or a sign-in page's address."""
+_SUMMED = re.compile(r"not_logged[\"'\\]{0,4}\s{0,4}[:=]\s{0,4}\{([^{}]{1,4096})\}", re.ASCII)
+"""How many refusals an event of tokenward (token_rejections_summed) stands for, by their codes."""
+_SUM = re.compile(r"([a-z_]{3,40})[\"'\\]{0,4}\s{0,4}:\s{0,4}(\d{1,9})", re.ASCII)
 _WORD = re.compile(r"(?<![\w-])[a-z]{3,40}(?:_[a-z0-9]{1,40}){1,5}(?![\w-])", re.ASCII)
 
 
@@ -64,14 +70,30 @@ def diagnose(text: str | bytes | Mapping[str, object]) -> list[Diagnosis]:
 def diagnose_all(texts: Iterable[str | bytes | Mapping[str, object]]) -> list[Diagnosis]:
     """The same for a log that comes in pieces, each of which ends with a line."""
     found: dict[str, Diagnosis] = {}
+    clients: set[str] = set()
     for text in texts:
-        _add(found, material(text))
-    return sorted(found.values(), key=lambda each: (is_general(each), -each.count))
+        content = material(text)
+        _add(found, content)
+        _add_sums(found, content)
+        clients.update(each[1] for each in _CLIENT.finditer(content))
+    return sorted(_of_client(found.values(), clients), key=lambda each: (is_general(each), -each.count))
 
 
-def is_general(found: Diagnosis) -> bool:
-    """Whether it says little beside an error that has a meaning of its own."""
-    return found.code in _GENERAL or (found.entry is not None and found.entry.kind in ("oauth", "suberror"))
+def _of_client(found: Iterable[Diagnosis], clients: Collection[str]) -> Iterator[Diagnosis]:
+    """With the client's id in the commands, if the text names one and no other; only Entra's texts tell whose id it is."""
+    client = min(clients) if len(clients) == 1 else None
+    for each in found:
+        entry = each.entry
+        yield replace(each, entry=entry.of_client(client)) if client and entry and entry.kind == "aadsts" else each
+
+
+def _add_sums(diagnoses: dict[str, Diagnosis], content: str) -> None:
+    """The event that sums them up was counted as one message already."""
+    for event in _SUMMED.finditer(content):
+        for code, number in _SUM.findall(event[1]):
+            if code in diagnoses:
+                before = diagnoses[code]
+                diagnoses[code] = replace(before, count=before.count + max(0, int(number) - ("_" in code)))
 
 
 def _add(diagnoses: dict[str, Diagnosis], content: str) -> None:
@@ -117,9 +139,13 @@ def _only_ids(content: str) -> dict[str, str]:
 
 def _named(content: str) -> list[tuple[str, int]]:
     """Codes with their places, in the order of the text."""
-    alone = _ALONE.finditer(content) if len(content) <= MAX_ALONE else ()
-    named = [(f"AADSTS{int(found[1])}", found.start()) for found in alone]
-    return sorted([*named, *_codes(content), *_words(content), *_phrases(content)], key=lambda each: each[1])
+    return sorted([*_alone(content), *_codes(content), *_words(content), *_phrases(content)], key=lambda each: each[1])
+
+
+def _alone(content: str) -> Iterator[tuple[str, int]]:
+    if len(content) <= MAX_ALONE:
+        yield from ((f"AADSTS{int(found[1])}", found.start()) for found in _ALONE.finditer(content))
+        yield from ((found[1], found.start()) for found in _WORD_ALONE.finditer(content) if found[1] in entries())
 
 
 def _codes(content: str) -> Iterator[tuple[str, int]]:

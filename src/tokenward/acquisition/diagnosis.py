@@ -9,6 +9,8 @@ from tokenward.acquisition.catalogue import Entry, entries
 LOOK_UP = "https://login.microsoftonline.com/error?code="
 """Microsoft's own page about a number."""
 LOOK_UP_B2C = "https://learn.microsoft.com/azure/active-directory-b2c/error-codes"
+_GENERAL = frozenset({"AADSTS70002", "exchange_refused", "exchange_unavailable", "claims_challenge"})
+"""Beside them stands the code that says what is wrong: Entra puts the first in front of it, and tokenward's follow from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,18 @@ class Diagnosis:
     timestamp: str | None = None
 
     def log_fields(self) -> dict[str, object]:
-        """What an event says of the error beside tokenward's own code: bounded, and nothing of the error's own text."""
+        """What an event says of the error beside tokenward's own code: bounded, and nothing of the error's own text.
+
+        Of a general error it names no cause and nobody who must act, for it would be a guess; the hint says what to look at.
+        """
         entry = self.entry
+        first = None if entry is None or entry.general or is_general(self) else entry.causes[0]
         told = {
             "upstream_error": self.code,
             "upstream_meaning": None if entry is None else entry.meaning,
-            "who_must_act": None if entry is None else entry.causes[0].who,
-            "likely_cause": None if entry is None else entry.causes[0].cause,
-            "first_step": None if entry is None else entry.causes[0].steps[0],
+            "who_must_act": None if first is None else first.who,
+            "likely_cause": None if first is None else first.cause,
+            "first_step": None if first is None else first.steps[0],
             "retry": None if entry is None else entry.retry,
             "upstream_look_up": (self.look_up or None) if entry is None else None,
             "upstream_trace_id": self.trace_id,
@@ -44,6 +50,11 @@ class Diagnosis:
             "upstream_timestamp": self.timestamp,
         }
         return {name: value for name, value in told.items() if value is not None}
+
+
+def is_general(found: Diagnosis) -> bool:
+    """Whether it says little beside an error that has a meaning of its own."""
+    return found.code in _GENERAL or (found.entry is not None and found.entry.kind in ("oauth", "suberror"))
 
 
 def of_code(code: str) -> Diagnosis:

@@ -6,37 +6,34 @@ They are written by `python -m tokenward.acquisition codes > docs/codes.md` and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator
 
 from tokenward.acquisition.catalogue import Entry, entries
 from tokenward.errors import CODES
 
-RETRY: Mapping[str, str] = MappingProxyType(
-    {
-        "never": "Trying again does not help.",
-        "after_fix": "Trying again helps after the cause is gone.",
-        "later": "Trying again helps later; wait longer each time.",
-        "interactive": "Trying again helps when the user signs in interactively.",
-    }
-)
 IN_FULL = ("AADSTS50000", "AADSTS65001", "AADSTS50011")
 FAMILIES = (
     ("aadsts", "Entra"),
+    ("b2c", "Azure AD B2C"),
     ("oauth", "OAuth"),
     ("suberror", "Classes of Entra's errors (suberror)"),
     ("databricks", "Databricks"),
+    ("library", "Libraries (Databricks' SDKs, azure-identity, MSAL, Microsoft.IdentityModel)"),
 )
 
 _CODES = """\
 # tokenward's codes
 
-Every refusal has one of these codes: in the log (`code` of `token_rejected`, whose `docs` leads here), in
-`AuthenticationError.code`, and in `tokenward explain`. `tokenward diagnose CODE` prints the same section, and takes a
-log line, too. The *hint* is the one of a plain case; an event may have a closer one. Capitals in commands are
-placeholders.
+Every refusal of a token has one of these codes: in the log (`code` of `token_rejected`, whose `docs` leads here), in
+`AuthenticationError.code`, and in `tokenward explain`. What [the gateway](gateway.md) refuses for another reason has one
+of the codes [at the end](#the-gateways-codes): in the log (`code` of `request_refused`, with `docs` too) and in the answer's
+`Tokenward-Refused`; what servers answer in its place (`internal_error`, `verdict_unavailable`) is
+[there](gateway.md#refusals). `tokenward diagnose CODE` prints the same section, and takes a log line, too. The *hint*
+is the one of a plain case; an event may have a closer one. Capitals in commands are placeholders.
 
 This page is made from the catalogue: `python -m tokenward.acquisition codes > docs/codes.md`."""
+
+_GATEWAY = "# The gateway's codes"
 
 _ERRORS = """\
 # Why no token was given
@@ -56,9 +53,12 @@ This page is made from the catalogue: `python -m tokenward.acquisition errors > 
 def codes_page() -> str:
     """The page of tokenward's own codes; the address of a section is `#` and the code."""
     told = entries()
-    rows = [f"| [`{code}`](#{code}) | {CODES[code].status} | {_escaped(told[code].meaning)} |" for code in CODES]
-    table = "\n".join(["| code | HTTP | meaning |", "|---|---|---|", *rows])
-    return _page([_CODES, table, *(_section(told[code], _answered(code)) for code in CODES)])
+    gateways = [entry for entry in told.values() if entry.kind == "gateway"]
+    of_tokens = _contents((told[code], CODES[code].status) for code in CODES)
+    of_gateway = _contents((entry, entry.status) for entry in gateways)
+    sections = (_section(told[code], _answered(code)) for code in CODES)
+    more = (_section(entry, f"HTTP {entry.status}") for entry in gateways)
+    return _page([_CODES, of_tokens, *sections, _GATEWAY, of_gateway, *more])
 
 
 def errors_page() -> str:
@@ -66,6 +66,11 @@ def errors_page() -> str:
     told = entries()
     tables = (_table(name, (entry for entry in told.values() if entry.kind == kind)) for kind, name in FAMILIES)
     return _page([_ERRORS, *(_section(told[code]) for code in IN_FULL), *tables])
+
+
+def _contents(listed: Iterable[tuple[Entry, int | None]]) -> str:
+    rows = [f"| [`{entry.code}`](#{entry.code}) | {status} | {_escaped(entry.meaning)} |" for entry, status in listed]
+    return "\n".join(["| code | HTTP | meaning |", "|---|---|---|", *rows])
 
 
 def _page(parts: Iterable[str]) -> str:
@@ -82,12 +87,20 @@ def _section(entry: Entry, answered: str = "") -> str:
 
 
 def _facts(entry: Entry, answered: str) -> Iterator[str]:
-    yield _escaped(f"{entry.meaning} {RETRY[entry.retry]}")
+    yield _escaped(f"{entry.meaning} Trying again {entry.trying_again}.")
     yield ""
     if answered:
         yield f"- Answered with {answered}"
     yield f"- Hint: {_escaped(entry.hint)}"
-    yield f"- Source: <{entry.source}> ({entry.mark})"
+    if entry.tell:
+        yield f"- To tell which cause: `{entry.tell}`"
+    yield f"- Source: {_linked(entry.source)} ({entry.mark})"
+
+
+def _linked(source: str) -> str:
+    """A page of this project's own lies beside the one that is made."""
+    page = source.removeprefix("docs/")
+    return f"<{source}>" if page == source else f"[{source}]({page})"
 
 
 def _causes(entry: Entry) -> Iterator[str]:

@@ -6,6 +6,8 @@ import os
 from types import MappingProxyType
 from typing import NamedTuple, TextIO
 
+from tokenward.finding import VERDICTS
+
 CODES = MappingProxyType({"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"})
 """Select Graphic Rendition, ECMA-48 section 8.3.117."""
 DUMB = ("dumb", "unknown")
@@ -24,9 +26,8 @@ class Styled(NamedTuple):
 
 def judged(held: bool | None) -> Styled:
     """A check's verdict, told by a mark and a word, too; None is one that could not be judged."""
-    if held is None:
-        return Styled("? open", "yellow")
-    return Styled("\u2713 ok", "green") if held else Styled("\u2717 failed", "bold red")
+    mark, style = {True: ("\u2713", "green"), False: ("\u2717", "bold red"), None: ("?", "yellow")}[held]
+    return Styled(f"{mark} {VERDICTS[held]}", style)
 
 
 def wants_colour(stream: TextIO) -> bool:

@@ -7,15 +7,17 @@ import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from tokenward.cli.cells import one_line
 from tokenward.cli.moments import is_moment, local, moment
 from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.cli.output import print_json, print_line, print_table, print_text
 from tokenward.cli.parser import Subparsers
 from tokenward.cli.tokens import add_token_options, read_text
+from tokenward.troubleshoot.explanation.notes import claim_notes
 from tokenward.troubleshoot.explanation.opened import Opened, opened
 from tokenward.troubleshoot.explanation.pasted import token_in
 from tokenward.troubleshoot.explanation.recognition import recognise_jwt
-from tokenward.troubleshoot.explanation.report import described, safe
+from tokenward.troubleshoot.explanation.report import shown_claims, shown_header
 from tokenward.troubleshoot.explanation.what import What, recognise_text
 from tokenward.troubleshoot.glossary import meaning_of, value_name
 
@@ -66,35 +68,36 @@ def run(args: argparse.Namespace) -> Exit:
 
 def _document(token: Opened, what: What, *, redact: bool) -> dict[str, object]:
     told = {"kind": what.kind, "sentence": what.sentence, "advice": what.advice}
-    parts = {"header": _values(token.header_members, redact=False), "claims": _values(token.claims, redact=redact)}
-    return {"verified": False, "what": told, **parts}
+    header, claims = _parts(token, redact=redact)
+    return {"verified": False, "what": told, "header": header, "claims": claims, "notes": claim_notes(token.claims or {})}
 
 
-def _values(members: Mapping[str, object] | None, *, redact: bool) -> dict[str, object]:
-    return {str(safe(name)): described(value) if redact else safe(value) for name, value in (members or {}).items()}
+def _parts(token: Opened, *, redact: bool) -> tuple[dict[str, object], dict[str, object]]:
+    """Header and claims, as `tokenward explain` shows them."""
+    return shown_header(token.header_members or {}, redact=redact), shown_claims(token.claims or {}, redact=redact)
 
 
 def _print(token: Opened, what: What, *, redact: bool) -> None:
     print_text(NOT_VERIFIED, "bold red")
     print_line("")
     print_text(f"{what.sentence}", "bold")
-    for title, members in (("Header", token.header_members), ("Claims", token.claims)):
+    for title, members in zip(("Header", "Claims"), _parts(token, redact=redact), strict=True):
         print_line("")
-        print_table(title, ("name", "value", "meaning"), _rows(members or {}, redact=redact and title == "Claims"))
+        print_table(title, ("name", "value", "meaning"), _rows(members))
     print_line("")
+    for note in claim_notes(token.claims or {}):
+        print_text(f"note: {note}")
     if what.advice:
         print_text(what.advice)
     print_text(NOT_VERIFIED, "bold red")
 
 
-def _rows(members: Mapping[str, object], *, redact: bool) -> list[tuple[str, str, str]]:
+def _rows(members: Mapping[str, object]) -> list[tuple[str, str, str]]:
     now = time.time()
-    return [(_line(safe(name)), _shown(name, value, now, redact=redact), _meaning(name)) for name, value in members.items()]
+    return [(one_line(name), _shown(name, value, now), _meaning(name)) for name, value in members.items()]
 
 
-def _shown(name: str, value: object, now: float, *, redact: bool) -> str:
-    if redact:
-        return str(described(value))
+def _shown(name: str, value: object, now: float) -> str:
     if _is_time(name) and isinstance(value, (int, float)) and is_moment(value):
         return "\n".join([str(value), moment(value, now), *local(value)])
     if isinstance(value, list):
@@ -105,11 +108,7 @@ def _shown(name: str, value: object, now: float, *, redact: bool) -> str:
 def _named(value: object) -> str:
     """A value, and whose it is if it is well known, such as an application id of Microsoft's."""
     known = value_name(value) if isinstance(value, str) else None
-    return f"{_line(safe(value))} ({known})" if known else _line(safe(value))
-
-
-def _line(value: object) -> str:
-    return str(value).replace("\n", "\\n")
+    return f"{one_line(value)} ({known})" if known else one_line(value)
 
 
 def _is_time(name: str) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from tokenward.acquisition.catalogue import Entry
-from tokenward.acquisition.diagnose import MAX_CHARS, diagnose, diagnose_all
+from tokenward.acquisition.diagnose import MAX_CHARS, diagnose_all
 from tokenward.acquisition.diagnosis import Diagnosis
 from tokenward.cli.diagnoses import print_diagnoses
 from tokenward.cli.outcome import CommandFailed, Exit
@@ -26,14 +26,15 @@ MAX_LINE = 64 * 1024
 GZIP = b"\x1f\x8b"
 
 NOTHING = "Give a code (AADSTS65001), an error's text, the token endpoint's JSON or a log, as it was written."
+JUDGED = "Pipe it to tokenward explain, which judges tokens."
 EXPOSED = "Other processes and the shell's history see the command line, so replace the token. Pipe the text in, or use --file."
 
 DESCRIPTION = """\
 Explain why no token was given or accepted: meaning, causes in order, who must
 act, the steps, and whether trying again helps. Takes an AADSTS code, an error's
 text, a token endpoint's JSON, an OAuth error, one of tokenward's codes, or a
-log. Nobody is asked; of the text only codes, support's ids and times are
-printed."""
+log. Nobody is asked; of the text only codes, counts, support's ids, times and
+the id of the client (in commands, if it names just one) are printed."""
 EPILOG = """\
 examples:
   tokenward diagnose AADSTS50000
@@ -61,8 +62,6 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> Exit:
     """Diagnose once, and print what was found."""
     found = _found(args)
-    if not found:
-        raise CommandFailed(Exit.NO, "There is no error in it that is known by a code or a text.", NOTHING, code="nothing_found")
     if args.json:
         print_json({"diagnoses": [_document(diagnosis) for diagnosis in found]})
     else:
@@ -76,17 +75,7 @@ def run(args: argparse.Namespace) -> Exit:
 def _document(found: Diagnosis) -> dict[str, object]:
     ids = {"trace_id": found.trace_id, "correlation_id": found.correlation_id, "timestamp": found.timestamp}
     seen: dict[str, object] = {"code": found.code, "known": found.entry is not None, "count": found.count}
-    return {**seen, "look_up": found.look_up, **ids, **(_explained(found.entry) if found.entry else {})}
-
-
-def _explained(entry: Entry) -> dict[str, object]:
-    causes = [
-        {"cause": cause.cause, "who": cause.who, "steps": list(cause.steps), "commands": list(cause.commands)}
-        for cause in entry.causes
-    ]
-    told: dict[str, object] = {"kind": entry.kind, "name": entry.name, "meaning": entry.meaning, "hint": entry.hint}
-    more = {"errors": dict(entry.errors), "who": list(entry.who), "causes": causes, "retry": entry.retry}
-    return {**told, **more, "source": entry.source, "mark": entry.mark}
+    return {**seen, "look_up": found.look_up, **ids, **(found.entry.to_json() if found.entry else {})}
 
 
 # -- input -------------------------------------------------------------------------------------------------------------
@@ -98,7 +87,7 @@ def _found(args: argparse.Namespace) -> Sequence[Diagnosis]:
     if args.text:
         if any("<token>" in str(shown(text)) for text in args.text):
             raise CommandFailed(Exit.USAGE, "The text on the command line holds what looks like a token.", EXPOSED)
-        return diagnose("\n".join(args.text))
+        return _found_in(["\n".join(args.text).encode("utf-8", "replace")])
     if args.file not in (None, STDIN):
         return _of_file(Path(args.file))
     if sys.stdin is None or sys.stdin.isatty():
@@ -116,9 +105,22 @@ def _of_file(path: Path) -> Sequence[Diagnosis]:
 
 def _of_stream(stream: BinaryIO, name: str) -> Sequence[Diagnosis]:
     try:
-        return diagnose_all(_pieces(stream))
+        return _found_in(_pieces(stream))
     except OSError as exc:
         raise _unreadable(name, exc) from None
+
+
+def _found_in(pieces: Iterable[bytes]) -> Sequence[Diagnosis]:
+    rest = iter(pieces)
+    first = next(rest, b"")
+    if found := diagnose_all(chain((first,), rest)):
+        return found
+    text = first.decode("utf-8", "replace").strip()
+    if not text:
+        raise CommandFailed(Exit.NO, "There was no text: nothing was piped in, or the file is empty.", NOTHING, code="no_text")
+    if str(shown(text.removeprefix("Authorization: ").removeprefix("Bearer "))) == "<token>":
+        raise CommandFailed(Exit.NO, "It is a token, and no error.", JUDGED, code="token_given")
+    raise CommandFailed(Exit.NO, "There is no error in it that is known by a code or a text.", NOTHING, code="nothing_found")
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:

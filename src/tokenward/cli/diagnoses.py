@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from tokenward.acquisition.catalogue import Cause, Entry
-from tokenward.acquisition.diagnose import is_general
-from tokenward.acquisition.diagnosis import Diagnosis
+from tokenward.acquisition.diagnosis import Diagnosis, is_general
 from tokenward.cli.layout import wrapped
 from tokenward.cli.output import print_fields, print_line, print_table, width_of_stream
 
@@ -17,18 +16,13 @@ MOST = 3
 KINDS = MappingProxyType(
     {
         "aadsts": "an error of Entra",
+        "b2c": "an error of Azure AD B2C",
         "oauth": "a general word of OAuth",
         "suberror": "a class of Entra's errors",
         "databricks": "an answer of Databricks",
+        "library": "a text of a library",
         "tokenward": "a verdict of tokenward",
-    }
-)
-RETRY = MappingProxyType(
-    {
-        "never": "does not help",
-        "after_fix": "helps after the cause is gone",
-        "later": "helps later; wait longer each time",
-        "interactive": "helps when the user signs in interactively",
+        "gateway": "a refusal of the gateway",
     }
 )
 UNKNOWN = "not in tokenward's catalogue; see the page"
@@ -52,6 +46,9 @@ def _print(found: Diagnosis) -> None:
     name = "" if found.entry is None else found.entry.name or KINDS[found.entry.kind]
     print_fields(f"{found.code} {name}".rstrip(), _fields(found))
     if found.entry is not None:
+        if found.entry.tell:
+            print_line(f"to tell {'which cause' if len(found.entry.causes) > 1 else 'from the registration'}:")
+            print_line(f"     {found.entry.tell}")
         for number, cause in enumerate(found.entry.causes, 1):
             _print_cause(f"{number}. ", cause)
         print_line(f"source: {found.entry.source} ({found.entry.mark})")
@@ -64,7 +61,7 @@ def _fields(found: Diagnosis) -> dict[str, object]:
     if entry is not None:
         first = entry.causes[0]
         told["do first"] = f"{first.who}: {first.steps[0]}" if len(entry.causes) > 1 else None
-        told |= {"who must act": entry.who if len(entry.who) > 1 else None, "trying again": RETRY[entry.retry]}
+        told |= {"who must act": entry.who if len(entry.who) > 1 else None, "trying again": entry.trying_again}
     told["look up"] = None if entry is not None and found.look_up == entry.source else found.look_up
     ids = {"trace id": found.trace_id, "correlation id": found.correlation_id, "time": found.timestamp}
     return {**told, "messages": found.count if found.count > 1 else None, **ids}

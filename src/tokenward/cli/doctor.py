@@ -7,11 +7,13 @@ from types import MappingProxyType
 
 from tokenward.cli.doctor_reading import read_parts_of_registration, read_parts_of_workspace
 from tokenward.cli.doctor_report import answer_of, document, print_report
+from tokenward.cli.durations import add_timeout
+from tokenward.cli.host import add_workspace_option, named_workspace
 from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.cli.output import print_json
 from tokenward.cli.parser import Subparsers
+from tokenward.clouds import NAMED
 from tokenward.errors import PolicyError
-from tokenward.troubleshoot.registration.graph_address import GRAPHS
 
 TIMEOUT = 30.0
 
@@ -49,7 +51,6 @@ exit codes:
 
 _OPTIONS = {
     **{name: f"--{name.replace('_', '-')}" for name in ("tenant", "client_id", "resource", "scope", "redirect_uri", "graph")},
-    "host": "--workspace",
     "policies": "--federation-policies",
     "federation_policies": "--federation-policies",
     "az_file": "--az-file",
@@ -66,10 +67,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--tenant", metavar="GUID", help="the tenant of the registration, or that the workspace should have")
     _add_registration(parser.add_argument_group("an app registration"))
     _add_workspace(parser.add_argument_group("a workspace"))
-    parser.add_argument("--cloud", choices=GRAPHS, help="whose Graph and keys; default: public, or the workspace's own")
-    parser.add_argument(
-        "--timeout", type=float, default=TIMEOUT, metavar="SECONDS", help="for all questions to Graph; default: %(default)g"
-    )
+    parser.add_argument("--cloud", choices=NAMED, help="whose Graph and keys; default: public, or the workspace's own")
+    add_timeout(parser, TIMEOUT, "for all questions to Graph")
     parser.add_argument("--all", action="store_true", help="print every check, not only those that do not hold")
     parser.add_argument("--json", action="store_true", help="print JSON, every check included")
     parser.runs(run, MappingProxyType({}))
@@ -88,14 +87,18 @@ def _add_registration(group: argparse._ArgumentGroup) -> None:  # argparse names
 
 
 def _add_workspace(group: argparse._ArgumentGroup) -> None:  # as above
-    group.add_argument("--workspace", metavar="HOST", help="a name such as adb-1234567890123456.7.azuredatabricks.net, or a URL")
+    example = "adb-1234567890123456.7.azuredatabricks.net"
+    add_workspace_option(group, f"a name such as {example} or a URL; default, without --client-id: $DATABRICKS_HOST")
     group.add_argument("--federation-policies", metavar="FILE", help="federation policies (JSON, YAML), whose issuers to look at")
-    group.add_argument("--account-id", metavar="GUID", help="the Databricks account, the audience of policies without one")
+    account = "the account, whose id is the audience of a policy that names none; default: $DATABRICKS_ACCOUNT_ID"
+    group.add_argument("--account-id", metavar="GUID", help=account)
     group.add_argument("--authority", metavar="URL", help="another address of Entra's keys than the cloud's")
 
 
 def run(args: argparse.Namespace) -> Exit:
     """Examine what was named, print it, and answer."""
+    if args.client_id is None or args.federation_policies is not None:  # else a registration alone is meant
+        args.workspace = named_workspace(args)
     _require_a_subject(args)
     try:
         parts = {**read_parts_of_registration(args), **read_parts_of_workspace(args)}

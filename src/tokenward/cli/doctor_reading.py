@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
-import warnings
-from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
-from tokenward import entra, validation
+from tokenward import validation
+from tokenward.asking.driving import run
+from tokenward.cli.federation_file import read_federation_file
 from tokenward.cli.outcome import CommandFailed, Exit
-from tokenward.cli.output import print_note
 from tokenward.cli.tokens import read_file, read_token
-from tokenward.databricks.driving import run
+from tokenward.clouds import NAMED, Cloud
 from tokenward.databricks.federation.federation_policy import FederationPolicy
-from tokenward.databricks.federation.policies import read_policies
-from tokenward.databricks.federation.policy_text import MAX_DOCUMENT
 from tokenward.keys.fetch import HttpxFetch
 from tokenward.redaction import shown
 from tokenward.troubleshoot.registration.asking import MAX_ANSWER_BYTES, Graph
@@ -29,7 +24,6 @@ from tokenward.troubleshoot.registration.reading import read_registration
 from tokenward.troubleshoot.surroundings.probe import probe
 from tokenward.troubleshoot.surroundings.workspace import Means, examine_workspace
 
-CLOUDS: Mapping[str, entra.Cloud] = MappingProxyType({"public": entra.PUBLIC, "us-gov": entra.US_GOV, "china": entra.CHINA})
 MAX_TIMEOUT = 600.0
 
 
@@ -82,20 +76,14 @@ def _az_file(given: str) -> AzFile:
     return AzFile(str(shown(path)), content, kind or None)
 
 
-def _cloud(args: argparse.Namespace) -> entra.Cloud | None:
+def _cloud(args: argparse.Namespace) -> Cloud | None:
     """None where the workspace itself says which."""
     if args.authority is not None:
-        return replace(CLOUDS[args.cloud or "public"], authority=args.authority.rstrip("/"))
-    return CLOUDS[args.cloud] if args.cloud else None
+        return replace(NAMED[args.cloud or "public"], authority=args.authority.rstrip("/"))
+    return NAMED[args.cloud] if args.cloud else None
 
 
 def _policies(args: argparse.Namespace) -> list[FederationPolicy]:
     if args.federation_policies is None:
         return []
-    text = read_file(args.federation_policies, MAX_DOCUMENT, fix="Give a JSON or YAML file with federation policies.")
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        policies = read_policies(text, account_id=args.account_id or os.environ.get("DATABRICKS_ACCOUNT_ID") or None)
-    for warning in heard:
-        print_note(str(warning.message))
-    return policies
+    return read_federation_file(args.federation_policies, args.account_id)

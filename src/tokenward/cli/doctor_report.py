@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tokenward.cli.cells import COLUMNS
 from tokenward.cli.colours import judged
 from tokenward.cli.output import print_line, print_table, print_text
-from tokenward.finding import Finding
+from tokenward.finding import VERDICTS, Finding
 from tokenward.redaction import shown
 from tokenward.troubleshoot.registration.examine import CAUSES, CODES, Parts, RootCause, root_causes
 
-COLUMNS = ("check", "expected", "seen", "holds")
-VERDICTS = {True: "ok", False: "failed", None: "open"}
 SEEN_FROM_HERE = "Databricks fetches the keys of issuers from its own network: this says only what is reachable from here."
 
 _NEXT = {
@@ -51,20 +50,12 @@ def print_report(parts: Parts, *, is_registration: bool, all_checks: bool) -> No
 
 def _check(finding: Finding) -> dict[str, object]:
     cause, code = CAUSES.get(finding.name), CODES.get(finding.name)
-    told: dict[str, object] = {"check": finding.name, "expected": finding.expected, "seen": shown(finding.seen)}
-    return {
-        **told,
-        "verdict": VERDICTS[finding.held],
-        "code": code if finding.held is False else None,
-        "root_cause": cause,
-        "fix": finding.fix or None,
-        "source": finding.source or None,
-    }
+    return finding.to_json(seen=shown(finding.seen), code=code if finding.held is False else None, root_cause=cause)
 
 
 def _cause(cause: RootCause) -> dict[str, object]:
     told: dict[str, object] = {"number": cause.number, "cause": cause.cause, "verdict": VERDICTS[cause.held]}
-    return {**told, "checks": list(cause.checks), "fix": cause.fix or None}
+    return {**told, "checks": list(cause.checks), "fix": cause.fix}
 
 
 def _print_part(title: str, found: Sequence[Finding], *, all_checks: bool) -> None:

@@ -6,6 +6,7 @@ import argparse
 import time
 from types import MappingProxyType
 
+from tokenward.cli.durations import add_timeout
 from tokenward.cli.explanation import print_report
 from tokenward.cli.moments import read_time
 from tokenward.cli.outcome import CommandFailed, Exit
@@ -51,7 +52,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--offline", action="store_true", help="ask nobody; the signature is then checked only by keys in the policy"
     )
-    parser.add_argument("--timeout", type=float, default=TIMEOUT, metavar="SECONDS", help="for the keys; default: %(default)g")
+    add_timeout(parser, TIMEOUT, "for the keys")
     parser.add_argument("--all", action="store_true", help="print every check, not only those that do not hold")
     parser.add_argument("--redact", action="store_true", help="print types and lengths in place of the claims' values")
     parser.add_argument("--json", action="store_true", help="print JSON, every check and claim included")
@@ -61,7 +62,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> Exit:
     """Explain one token."""
     now = None if args.at is None else read_time("--at", args.at)
-    policy = policy_of(args)
+    policy = policy_of(args, offline=args.offline, timeout=args.timeout)
     token = read_text(args.token_env, args.token_file).strip()
     if not token:
         raise CommandFailed(Exit.NO_TOKEN, "There is no token.", "Pipe it in, or use --token-env or --token-file.")

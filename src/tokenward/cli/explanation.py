@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tokenward.cli.cells import COLUMNS, one_line, times
 from tokenward.cli.colours import judged
-from tokenward.cli.moments import is_moment, moment
 from tokenward.cli.output import date, print_line, print_table, print_text
 from tokenward.troubleshoot.explanation.report import Check, Report, described, safe
-from tokenward.troubleshoot.explanation.sights import TIMES
 
-COLUMNS = ("check", "expected", "seen", "verdict")
 MOST_ITEMS = 6
 """Lines of a list in a cell."""
 SHORT_LIST = 40
@@ -49,36 +47,21 @@ def _print_checks(report: Report, *, all_checks: bool, redact: bool) -> None:
 
 def _row(check: Check, at: float, *, redact: bool) -> tuple[object, ...]:
     found = check.finding
-    if found.name in TIMES:
-        return found.name, _bound(found.name, at), _seen_time(found.seen, at), judged(found.held)
+    if dates := times(found, at):
+        return found.name, *dates, judged(found.held)
     seen = described(found.seen) if redact and check.shows_claims else found.seen
     return found.name, _cell(found.expected), _cell(seen), judged(found.held)
-
-
-def _bound(name: str, at: float) -> str:
-    return f"{'after' if name == 'exp' else 'not after'} {date(at)}"
-
-
-def _seen_time(seen: object, at: float) -> str:
-    if isinstance(seen, (int, float)) and is_moment(seen):
-        return moment(seen, at)
-    return "none" if seen is None else _cell(seen)
 
 
 def _cell(value: object) -> str:
     """A value in a table: the items of a list below each other."""
     shown = safe(value)
     if not isinstance(shown, list):
-        return "-" if shown is None else _line(shown)
-    if len(short := ", ".join(map(_line, shown))) <= SHORT_LIST:
+        return "-" if shown is None else one_line(shown)
+    if len(short := ", ".join(map(one_line, shown))) <= SHORT_LIST:
         return short or "an empty list"
-    items = [_line(item) for item in shown[:MOST_ITEMS]]
+    items = [one_line(item) for item in shown[:MOST_ITEMS]]
     return "\n".join([*items, *([f"... {len(shown) - MOST_ITEMS} more"] if len(shown) > MOST_ITEMS else [])])
-
-
-def _line(value: object) -> str:
-    """A line of its own: a claim may hold line breaks, which would look like rows."""
-    return str(value).replace("\n", "\\n")
 
 
 # -- what to change ----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from tokenward.redaction import shown
 
 OPTIONS = MappingProxyType(
     {
-        "host": "--host (or DATABRICKS_HOST)",
+        "host": "--workspace (or --host, or DATABRICKS_HOST)",
         "client_id": "--client-id",
         "account_id": "--account-id",
         "scope": "--scope",

@@ -5,25 +5,34 @@ from __future__ import annotations
 import argparse
 import os
 
+from tokenward.cli.durations import add_timeout
 from tokenward.cli.outcome import CommandFailed, Exit
 
 TIMEOUT = 10.0
+"""Seconds."""
+VARIABLE = "DATABRICKS_HOST"
+"""What Databricks' own tools read, too."""
+
+
+def add_workspace_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup, about: str) -> None:
+    """Add --workspace, which may be written --host, as Databricks' own tools call it."""
+    parser.add_argument("--workspace", "--host", dest="workspace", metavar="HOST", help=about)
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:
-    """Add --host and --timeout."""
+    """Add --workspace and --timeout."""
     example = "adb-1234567890123456.7.azuredatabricks.net"
-    parser.add_argument(
-        "--host", metavar="HOST", help=f"the workspace, as a name such as {example} or a URL; default: $DATABRICKS_HOST"
-    )
-    parser.add_argument(
-        "--timeout", type=float, default=TIMEOUT, metavar="SECONDS", help="for everything, retries included; default: %(default)g"
-    )
+    add_workspace_option(parser, f"the workspace, as a name such as {example} or a URL; default: ${VARIABLE}")
+    add_timeout(parser, TIMEOUT, "for everything, retries included")
 
 
 def host_of(args: argparse.Namespace) -> str:
-    """The host given, or the one in the environment that Databricks' own tools read. Raises CommandFailed."""
-    host: str = args.host or os.environ.get("DATABRICKS_HOST", "").strip()
-    if not host:
-        raise CommandFailed(Exit.USAGE, "No workspace is given.", "Use --host, or set DATABRICKS_HOST.")
-    return host
+    """The workspace given, or the environment's. Raises CommandFailed if there is none."""
+    if host := named_workspace(args):
+        return host
+    raise CommandFailed(Exit.USAGE, "No workspace is given.", f"Use --workspace, or set {VARIABLE}.")
+
+
+def named_workspace(args: argparse.Namespace) -> str | None:
+    """The workspace given, or else the environment's; None if neither names one."""
+    return args.workspace or os.environ.get(VARIABLE, "").strip() or None

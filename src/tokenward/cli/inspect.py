@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tokenward.cli.extras import require
+from tokenward.cli.host import TIMEOUT
 from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.cli.output import print_line, print_note, print_raw, print_text
 from tokenward.cli.parser import Subparsers
@@ -59,7 +60,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> Exit:
     """Serve the page until somebody ends it. Raises CommandFailed and PolicyError."""
     require("inspect")
-    policy = policy_of(args)
+    policy = policy_of(args, offline=False, timeout=TIMEOUT)
     listener = _listening(args.port)
     with listener:
         url = f"http://{HOST}:{listener.getsockname()[1]}/"

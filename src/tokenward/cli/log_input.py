@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from pathlib import Path
 
+from tokenward.cli.durations import DURATION, quoted, seconds_of
 from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.cli.tokens import STDIN
 from tokenward.redaction import shown
 from tokenward.troubleshoot.logs import LogReader
 from tokenward.troubleshoot.logs.source import FileSource, FollowedFile, Source, StreamSource
 
-UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 MAX_SINCE = 3660 * 86400
 """Ten years in seconds, which no log has."""
 NO_LOG = "Give a file, or pipe one in: kubectl logs deploy/api | tokenward tail"
@@ -25,23 +24,12 @@ NO_JSON = (
 NO_EVENTS = "Check that it is the log of the process that tokenward guards, from the time of the incident, with level info."
 NO_MATCH = "Leave out --since and --code, or give others."
 
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?(s|m|min|h|d)")
-
 
 def add_log_options(parser: argparse.ArgumentParser) -> None:
     """Add --since, --code and --json."""
-    parser.add_argument("--since", metavar="DURATION", type=duration, help="only what is younger, such as 90s, 15m, 2h or 1d")
+    parser.add_argument("--since", metavar=DURATION, type=_since, help="only what is younger, such as 90s, 15m, 2h or 1d")
     parser.add_argument("--code", metavar="CODE", action="append", default=[], help="only rejections of this code; repeatable")
     parser.add_argument("--json", action="store_true", help="print JSON")
-
-
-def duration(text: str) -> float:
-    """Seconds of a text such as 90s, 15m, 2h or 1d."""
-    found = _DURATION.fullmatch(text.strip())
-    seconds = float(found[1]) * UNITS[found[2]] if found else 0.0
-    if not 0 < seconds <= MAX_SINCE:
-        raise argparse.ArgumentTypeError(f"{str(shown(text))!r} is no duration such as 90s, 15m, 2h or 1d")
-    return seconds
 
 
 def reader_for(args: argparse.Namespace, *, is_live: bool = False) -> LogReader:
@@ -83,3 +71,10 @@ def _stdin() -> Source:
     if sys.stdin is None or sys.stdin.isatty():
         raise CommandFailed(Exit.USAGE, "There is no log to read.", NO_LOG)
     return StreamSource(sys.stdin.buffer)
+
+
+def _since(text: str) -> float:
+    seconds = seconds_of(text)
+    if not 0 < seconds <= MAX_SINCE:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no time ago that a log goes back to, such as 90s, 15m, 2h or 1d")
+    return seconds

@@ -50,6 +50,11 @@ def fitting_view(name: str, tally: Tally, columns: int, rows: int) -> list[Line]
         lines = view(name, tally, columns, groups)
         if len(lines) < rows:
             return lines
+    return cause_view(tally, columns)
+
+
+def cause_view(tally: Tally, columns: int) -> list[Line]:
+    """The most likely cause alone."""
     return list(_cause(cause_of(tally, offset_of(tally)), columns))
 
 

@@ -12,9 +12,10 @@ from tokenward.cli.extras import explained
 from tokenward.cli.failures import failure_of
 from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.cli.output import failure_document, prepare_streams, print_failure, print_json, print_raw
-from tokenward.cli.parser import COMMAND, Parser
+from tokenward.cli.parser import COMMAND, EXPOSED, MASKED, Parser
 from tokenward.cli.registry import COMMANDS, listed, module_of
 from tokenward.errors import AuthenticationError, PolicyError
+from tokenward.redaction import shown
 
 DESCRIPTION = f"""\
 Tell why a web service refuses a bearer token, why none was given, and what to
@@ -77,6 +78,8 @@ def _reported(arguments: Sequence[str]) -> int:
         prepare_streams()
         return _run(arguments)
     except CommandFailed as failure:
+        if any(MASKED in str(shown(argument)) for argument in arguments):
+            failure.fix = EXPOSED  # it may stand where a name or a path is meant, and matters more than what is wrong there
         print_failure(failure)
         if "--json" in arguments and sys.stdout is not None:
             print_json(failure_document(failure))

@@ -39,10 +39,10 @@ exit codes:
 ADVICE = MappingProxyType(
     {
         "exchange_refused": "It was issued for another workspace or service, was revoked, or is an identity provider's JWT that "
-        "was not exchanged yet (tokenward exchange). Check --host.",
+        "was not exchanged yet (tokenward exchange). Check --workspace.",
         "token_expired": "Get a new token: tokenward exchange with a new JWT.",
         "user_not_in_workspace": "The token is good, but its owner may not enter: have an administrator add the user or service "
-        "principal to this workspace, or check --host and the workspace's IP access lists.",
+        "principal to this workspace, or check --workspace and the workspace's IP access lists.",
         "malformed_token": "Give the token alone, as tokenward exchange --raw prints it.",
     }
 )

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
-import warnings
 from collections.abc import Sequence
 from types import MappingProxyType
 
+from tokenward.cli.federation_file import read_federation_file
 from tokenward.cli.moments import read_time
 from tokenward.cli.outcome import CommandFailed, Exit
-from tokenward.cli.output import print_json, print_note
+from tokenward.cli.output import print_json
 from tokenward.cli.parser import Subparsers
-from tokenward.cli.tokens import STDIN, add_token_options, read_file, read_stdin, read_token, reads_stdin
+from tokenward.cli.tokens import STDIN, add_token_options, read_token, reads_stdin
 from tokenward.cli.verdicts import answer_of, document, print_verdicts
-from tokenward.databricks import FederationPolicy, Verdict, read_policies, would_accept
+from tokenward.databricks import FederationPolicy, Verdict, would_accept
 from tokenward.databricks.federation.policies import policy_of
 from tokenward.redaction import shown
 from tokenward.verifier import Verifier
-
-MAX_FILE_BYTES = 4 * 1024 * 1024
-"""Twenty policies with keys of their own are 100 KB."""
-GIVE_POLICIES = "Give a JSON or YAML file with federation policies."
 
 ABOUT = """\
 Look at Databricks federation policies, before Databricks is asked."""
@@ -60,8 +55,8 @@ def add_parser(subparsers: Subparsers) -> None:
     would.add_argument("file", metavar="FILE", help="the policies; - is stdin")
     add_token_options(would, what="the JWT")
     audience = "the account, whose id is the audience of a policy that names none; default: $DATABRICKS_ACCOUNT_ID"
-    would.add_argument("--account-id", metavar="UUID", help=audience)
-    would.add_argument("--client-id", metavar="UUID", help="the service principal that the exchange would name")
+    would.add_argument("--account-id", metavar="GUID", help=audience)
+    would.add_argument("--client-id", metavar="GUID", help="the service principal that the exchange would name")
     would.add_argument("--at", metavar="TIME", help="judge for this time: seconds since 1970, or such as 2026-05-04T13:00:00Z")
     would.add_argument("--offline", action="store_true", help="fetch no keys, and leave the signature unchecked")
     would.add_argument("--all", action="store_true", help="print every check, not only those that fail")
@@ -115,19 +110,7 @@ def _keys_only(policy: FederationPolicy) -> FederationPolicy:
 
 
 def _policies(args: argparse.Namespace) -> list[FederationPolicy]:
-    account_id = args.account_id or os.environ.get("DATABRICKS_ACCOUNT_ID") or None
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        policies = read_policies(_text(args.file), account_id=account_id)
-    for warning in heard:
-        print_note(str(warning.message))
+    policies = read_federation_file(args.file, args.account_id, takes_stdin=True)
     if not policies:
         raise CommandFailed(Exit.USAGE, f"{shown(args.file)} holds no policy.", "Give a file with at least one.")
     return policies
-
-
-def _text(name: str) -> bytes:
-    text = read_stdin(MAX_FILE_BYTES) if name == STDIN else read_file(name, MAX_FILE_BYTES, fix=GIVE_POLICIES)
-    if len(text) > MAX_FILE_BYTES:
-        raise CommandFailed(Exit.USAGE, f"{shown(name)} is larger than any list of policies.", "Give the policies alone.")
-    return text

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import MappingProxyType
 
+from tokenward.cli.durations import DURATION, quoted, seconds_of
 from tokenward.cli.log_input import add_log_options, nothing_found, open_log, reader_for, unreadable
 from tokenward.cli.log_plot import plot
-from tokenward.cli.log_view import name_of, print_lines, view, width
+from tokenward.cli.log_view import cause_view, name_of, print_lines, view, width
 from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.cli.output import print_json, print_note, print_raw
 from tokenward.cli.parser import Subparsers
@@ -26,17 +27,18 @@ MAX_BUCKET = 28 * 86400
 """Seconds of a bar, four weeks."""
 WAIT = 1.0
 """Seconds between looks at a stream, which only Ctrl-C needs."""
-WHOLE = "Give whole seconds from 1 to 2419200 (four weeks)."
+WHOLE = "Give whole seconds from 1 to 2419200 (four weeks), or such as 5m."
 
 DESCRIPTION = """\
 Plot the rejections in JSON logs over time, by code, with what to do for each;
 with --html as one file that loads nothing and runs nothing, to keep, print or
-send to somebody. Times are local, with the offset from UTC beside them.
-Logs whose names end in .gz are decompressed."""
+send to somebody, and the most likely cause on the terminal. Times are local,
+with the offset from UTC beside them. Logs whose names end in .gz are
+decompressed."""
 EPILOG = """\
 examples:
   tokenward report app.log --html report.html
-  tokenward report app.log.2.gz app.log.1 app.log --bucket 300
+  tokenward report app.log.2.gz app.log.1 app.log --bucket 5m
   kubectl logs --since=2h deploy/api | tokenward report - --html report.html
   TZ=UTC tokenward report app.log --json
 
@@ -52,7 +54,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("report", help=about, description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("logs", metavar="LOG", nargs="+", help="the logs, in any order; - is stdin")
     parser.add_argument("--html", metavar="OUT", help="write an HTML file; - is stdout")
-    parser.add_argument("--bucket", metavar="SECONDS", type=_bucket, help="seconds of each bar; chosen by default")
+    parser.add_argument("--bucket", metavar=DURATION, type=_bucket, help="of each bar, such as 300 or 5m; chosen by default")
     add_log_options(parser)
     parser.runs(run, MappingProxyType({}))
 
@@ -80,6 +82,8 @@ def _tell(args: argparse.Namespace, reader: LogReader, tally: Tally, course: Cou
         print_json(document_of(tally, reader, cause_of(tally, offset)) | course_document(course))
     elif args.html is None:
         print_lines([*view(", ".join(names), tally, width()), [], *plot(course, width())])
+    elif args.html != STDIN:
+        print_lines(cause_view(tally, width()))
 
 
 def _read(name: str, reader: LogReader, tally: Tally, series: Series) -> None:
@@ -126,10 +130,10 @@ def _write(out: str, document: str) -> None:
 
 
 def _bucket(text: str) -> int:
-    seconds = int(text) if text.isascii() and text.isdecimal() and len(text) <= 7 else 0
-    if not 0 < seconds <= MAX_BUCKET:
-        raise argparse.ArgumentTypeError(f"{str(shown(text))!r} is no number of seconds that a bar can have. {WHOLE[:-1]}")
-    return seconds
+    seconds = seconds_of(text)
+    if not 1 <= seconds <= MAX_BUCKET or seconds % 1:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no length that a bar can have. {WHOLE[:-1]}")
+    return int(seconds)
 
 
 def _require_sense(args: argparse.Namespace) -> None:

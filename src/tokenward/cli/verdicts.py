@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from tokenward.cli.cells import COLUMNS, times
 from tokenward.cli.colours import judged
-from tokenward.cli.moments import is_moment, moment
-from tokenward.cli.output import date, print_table, print_text
+from tokenward.cli.output import print_table, print_text
 from tokenward.databricks import Finding, Verdict
-from tokenward.token.lifetime import TIME_CHECKS
-
-COLUMNS = ("check", "expected", "seen", "verdict")
-TIMES = frozenset(row.name for row in TIME_CHECKS)
 
 
 def answer_of(verdicts: Sequence[Verdict]) -> bool | None:
@@ -48,7 +45,7 @@ def _telling(verdict: Verdict) -> Sequence[Finding]:
 def _print(verdict: Verdict, findings: Sequence[Finding], now: float) -> None:
     heading = f"{verdict.policy.label}: {_word(verdict)}"
     if findings:
-        rows = [(f.name, *_cells(f, now), judged(f.held)) for f in findings]
+        rows = [(f.name, *(times(f, now) or (f.expected, f.seen)), judged(f.held)) for f in findings]
         print_table(heading, COLUMNS, rows)
     else:
         print_text(heading)
@@ -58,13 +55,6 @@ def _print(verdict: Verdict, findings: Sequence[Finding], now: float) -> None:
     for note in verdict.notes:
         print_text(f"  note: {note}")
     print_text("")
-
-
-def _cells(finding: Finding, now: float) -> tuple[object, object]:
-    """Expected and seen; times as dates."""
-    if finding.name not in TIMES or not isinstance(finding.seen, (int, float)) or not is_moment(finding.seen):
-        return finding.expected, finding.seen
-    return f"{'after' if finding.name == 'exp' else 'not after'} {date(now)}", moment(finding.seen, now)
 
 
 def _fix(verdict: Verdict, finding: Finding) -> str:
@@ -95,10 +85,7 @@ def _conclusion(matches: Sequence[str], answer: bool | None) -> str:
 
 
 def _document(verdict: Verdict) -> dict[str, object]:
-    checks = [
-        {"check": f.name, "expected": f.expected, "seen": f.seen, "holds": f.held, "fix": _fix(verdict, f) or None}
-        for f in verdict.findings
-    ]
+    checks = [replace(f, fix=_fix(verdict, f)).to_json(holds=f.held) for f in verdict.findings]
     return {
         "policy": verdict.policy.label,
         "issuer": verdict.policy.issuer,

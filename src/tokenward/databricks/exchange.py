@@ -15,9 +15,10 @@ from tokenward import validation
 from tokenward.acquisition.catalogue import entries
 from tokenward.acquisition.diagnose import diagnose
 from tokenward.acquisition.diagnosis import Diagnosis, of_code
+from tokenward.asking.steps import Answered, RetryBudget, Steps, with_retries
 from tokenward.databricks.access import ALGORITHMS, REFUSED_AT, AccessToken, Subject
 from tokenward.databricks.answers import TEMPORARY_ERRORS, access_token, form_request, members_of, read_granted
-from tokenward.databricks.grant import Answered, RetryBudget, Steps, key_of, unavailable, with_retries
+from tokenward.databricks.grant import key_of, unavailable
 from tokenward.databricks.hosts import workspace_origin
 from tokenward.errors import ExchangeRefused, PolicyError, TokenExpired
 from tokenward.keys.port import FetchFailed

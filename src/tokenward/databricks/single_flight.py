@@ -16,9 +16,10 @@ from functools import partial
 from typing import Generic, TypeAlias, TypeVar, assert_never
 
 from tokenward import validation
-from tokenward.databricks.driving import run, run_async
+from tokenward.asking.driving import run, run_async
+from tokenward.asking.steps import Steps
 from tokenward.databricks.flights import Decision, Failed, Flight, Flights, Full, Have, Join, Landed, Lead, Outcome, Refused
-from tokenward.databricks.grant import UNAVAILABLE_FOR, Steps
+from tokenward.databricks.grant import UNAVAILABLE_FOR
 from tokenward.errors import AuthenticationError, ExchangeUnavailable, ServiceUnavailable
 from tokenward.forks import on_fork
 from tokenward.keys.loops import current_loop

@@ -10,10 +10,11 @@ import time
 from functools import partial
 
 from tokenward import validation
+from tokenward.asking.steps import Steps
 from tokenward.databricks.access import MARGIN, AccessToken, Subject, token_bytes
 from tokenward.databricks.events import ExchangeObserver, TokenExchanged, TokenExchangeFailed, TokenStatus, log_exchange_event
 from tokenward.databricks.flights import Failed, Landed, Outcome
-from tokenward.databricks.grant import Grant, Steps
+from tokenward.databricks.grant import Grant
 from tokenward.databricks.shared.shared_tokens import SharedTokens
 from tokenward.databricks.shared.together import Together
 from tokenward.databricks.single_flight import Clock, Counts, LoopSharing, Question, ThreadSharing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate, parsedate
 from types import MappingProxyType
 
 from tokenward.errors import TokenRejected
@@ -30,6 +31,18 @@ def _guest(seen: Seen) -> tuple[object, object]:
     return "no guest", [f"{name} {value}" for name, value in told.items()] or "the token does not say"
 
 
+def _dated(seconds: float) -> str:
+    """Seconds since the epoch, and the date beside it, as the command line writes dates."""
+    try:
+        parts = parsedate(formatdate(seconds))
+    except (ValueError, OverflowError, OSError):  # beyond the year 9999
+        parts = None
+    if parts is None:
+        return f"{seconds:.0f}"
+    year, month, day, hour, minute, second = parts[:6]
+    return f"{seconds:.0f} ({year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC)"
+
+
 _SIGHTS: Mapping[str, Sight] = MappingProxyType(
     {
         "extensions": lambda seen: ("no crit, no b64", "one" if seen.header.crit else None),
@@ -39,9 +52,9 @@ _SIGHTS: Mapping[str, Sight] = MappingProxyType(
         "type": lambda seen: (sorted(seen.issuer.type_set), seen.header.typ),
         "required": lambda seen: (list(seen.issuer.required_claims), sorted(seen.claims)),
         "audience": lambda seen: (list(seen.issuer.audiences), seen.claims.get("aud")),
-        "exp": lambda seen: (f"after {seen.now:.0f}", seen.claims.get("exp")),
-        "nbf": lambda seen: (f"not after {seen.now:.0f}", seen.claims.get("nbf")),
-        "iat": lambda seen: (f"not after {seen.now:.0f}", seen.claims.get("iat")),
+        "exp": lambda seen: (f"after {_dated(seen.now)}", seen.claims.get("exp")),
+        "nbf": lambda seen: (f"not after {_dated(seen.now)}", seen.claims.get("nbf")),
+        "iat": lambda seen: (f"not after {_dated(seen.now)}", seen.claims.get("iat")),
         "kind": lambda seen: (list(seen.issuer.kinds or ()), seen.issuer.kind_of(seen.claims)),
         "client": lambda seen: (list(seen.issuer.clients or ()), client_of(seen.claims)),
         "guest": _guest,

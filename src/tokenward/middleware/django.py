@@ -21,7 +21,7 @@ try:
     from django.http import HttpRequest, HttpResponse
     from django.utils.module_loading import import_string
 except ModuleNotFoundError as exc:
-    raise ImportError("tokenward.middleware.django needs Django: pip install 'tokenward[django]'") from exc
+    raise ImportError("tokenward.middleware.django needs Django: install tokenward with the extra django") from exc
 
 if TYPE_CHECKING:
     from tokenward.identity import Identity

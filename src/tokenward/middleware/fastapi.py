@@ -31,7 +31,7 @@ try:
     from fastapi.security.base import SecurityBase
     from starlette.exceptions import HTTPException as StarletteHTTPException
 except ModuleNotFoundError as exc:
-    raise ImportError("tokenward.middleware.fastapi needs FastAPI: pip install 'tokenward[fastapi]'") from exc
+    raise ImportError("tokenward.middleware.fastapi needs FastAPI: install tokenward with the extra fastapi") from exc
 
 
 _SCHEME_NAME = re.compile(r"[A-Za-z0-9._-]+")  # OpenAPI 3.1, "Components Object"

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokenward.entra import CHINA, PUBLIC, US_GOV
+from tokenward.clouds import NAMED
 from tokenward.testing.claims import DEFAULT_CLIENT_ID, DEFAULT_TENANT
 from tokenward.testing.issuer import LocalIssuer
 from tokenward.testing.keyfile import read_keys, write_keys
@@ -24,7 +24,6 @@ from tokenward.testing.server import IssuerServer
 from tokenward.testing.stop_signal import StopSignal
 
 WARNING = "tokenward local issuer: NOT FOR PRODUCTION. It signs whatever anybody on this machine asks it to sign."
-CLOUDS = {"public": PUBLIC, "us-gov": US_GOV, "china": CHINA}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _issuer(options: argparse.Namespace) -> LocalIssuer:
     kept = read_keys(options.keys) if options.keys else []
-    issuer = LocalIssuer(options.tenant, client_id=options.client_id, cloud=CLOUDS[options.cloud], keys=kept)
+    issuer = LocalIssuer(options.tenant, client_id=options.client_id, cloud=NAMED[options.cloud], keys=kept)
     if options.keys:
         issuer.on_keys = lambda keys: write_keys(options.keys, keys)
         issuer.on_keys(issuer.keys)
@@ -64,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address; any other is refused")
     parser.add_argument("--tenant", default=DEFAULT_TENANT, help="the tenant id (GUID)")
     parser.add_argument("--client-id", default=DEFAULT_CLIENT_ID, help="the application id of the API (GUID)")
-    parser.add_argument("--cloud", default="public", choices=CLOUDS, help="whose issuers and documents (default: %(default)s)")
+    parser.add_argument("--cloud", default="public", choices=NAMED, help="whose issuers and documents (default: %(default)s)")
     parser.add_argument(
         "--keys", type=Path, metavar="FILE", help="keep the private keys here, and begin with those that are there"
     )

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidSignature
 
 from tokenward.errors import KeyNotForIssuer, SignatureInvalid, UnknownKey
+from tokenward.hints import PINNED_KEYS
 from tokenward.identity import Claims
 from tokenward.issuer_name import for_tenant
 from tokenward.keys.jwk import Key
+from tokenward.keys.location import Static
 from tokenward.policy import Policy, Route
 from tokenward.token.algorithms import ALGORITHMS
 from tokenward.token.compact import Compact
@@ -32,7 +34,8 @@ def check_signature(compact: Compact, keys: Sequence[Key], route: Route, policy:
             return key
     fitting = [key for key in keys if key.serves(algorithm)]
     if not fitting:
-        raise UnknownKey("no key with this kid fits the algorithm" if keys else "no key with this kid", claim="kid")
+        hint = PINNED_KEYS if isinstance(route.issuer.location, Static) else None
+        raise UnknownKey("no key with this kid fits the algorithm" if keys else "no key with this kid", claim="kid", hint=hint)
     if not any(may_speak(key, compact.claims, route, policy, cloud) for key in fitting):
         raise KeyNotForIssuer("the key is bound to another issuer, tenant or cloud", claim="iss", expected=fitting[0].issuer)
     raise SignatureInvalid("the signature is not this key's")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from tokenward.acquisition.catalogue import Entry, entries
+from tokenward.acquisition.diagnosis import LOOK_UP, LOOK_UP_B2C
 from tokenward.policy import Policy
 from tokenward.troubleshoot.glossary import glossary
 
@@ -21,6 +22,7 @@ def facts(policy: Policy | None) -> Mapping[str, object]:
         "terms": [asdict(term) for term in known.terms.values()],
         "values": dict(known.values),
         "errors": [_entry(entry) for entry in entries().values()],
+        "look_up": {"AADSTS": LOOK_UP, "AADB2C": LOOK_UP_B2C},
     }
 
 
@@ -36,16 +38,5 @@ def _tenants(tenants: object) -> object:
 
 
 def _entry(entry: Entry) -> Mapping[str, object]:
-    causes = [
-        {"cause": cause.cause, "who": cause.who, "steps": list(cause.steps), "commands": list(cause.commands)}
-        for cause in entry.causes
-    ]
-    said = {"code": entry.code, "kind": entry.kind, "name": entry.name, "meaning": entry.meaning, "causes": causes}
-    return {
-        **said,
-        "retry": entry.retry,
-        "source": entry.source,
-        "mark": entry.mark,
-        "match": list(entry.match),
-        "only_with": list(entry.only_with),
-    }
+    found_by = {"match": list(entry.match), "only_with": list(entry.only_with)}
+    return {**entry.to_json(), "trying_again": entry.trying_again, **found_by}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -42,6 +42,8 @@ HEADERS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_HOST = re.compile(r"(?:(?P<name>[A-Za-z0-9_.-]+)|\[(?P<address>[0-9A-Fa-f:.]+)\])(?::[0-9]{0,5})?")
+"""A name or an address and a port, and nothing around them (RFC 9110 section 7.2)."""
 _ELSEWHERE = "This page answers under its own name only. Open it by the address that it was started with.\n"
 _FOREIGN = "Only the inspector's own page may ask this.\n"
 
@@ -93,7 +95,5 @@ def _is_own_page(headers: Headers) -> bool:
 
 
 def _name(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
+    found = _HOST.fullmatch(host)
+    return None if found is None else (found["name"] or found["address"]).lower()

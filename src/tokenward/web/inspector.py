@@ -64,21 +64,28 @@ def _files() -> list[Route]:
 
 
 def _constant(content: bytes, media_type: str) -> Callable[[Request], Response]:
-    return lambda request: Response(content, media_type=media_type)  # noqa: ARG005  # a route's function takes it
+    packed = gzip.compress(content, mtime=0)
+    return lambda request: _sent(request, content, packed, media_type)
 
 
 def _facts(policy: Policy | None) -> Route:
-    """What the page knows without asking again. It is compressed, which is safe, for no secret is in it."""
-    kept: list[bytes] = []
+    """What the page knows without asking again."""
+    kept: list[tuple[bytes, bytes]] = []
 
     def answer(request: Request) -> Response:
         if not kept:
-            kept.append(gzip.compress(json.dumps(facts(policy), separators=(",", ":")).encode(), mtime=0))
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(kept[0], media_type="application/json", headers={"Content-Encoding": "gzip"})
-        return Response(gzip.decompress(kept[0]), media_type="application/json")
+            content = json.dumps(facts(policy), separators=(",", ":")).encode()
+            kept.append((content, gzip.compress(content, mtime=0)))
+        return _sent(request, *kept[0], "application/json")
 
     return Route("/facts.json", answer)
+
+
+def _sent(request: Request, content: bytes, packed: bytes, media_type: str) -> Response:
+    """Compressed for who takes that, which is safe, for no secret is in it."""
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(packed, media_type=media_type, headers={"Content-Encoding": "gzip"})
+    return Response(content, media_type=media_type)
 
 
 def _checks(explainer: Explainer) -> Route:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tokenward.acquisition import entries
+
 JWT = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIiwidHlwIjoiSldUIn0.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlLyJ9.c2lnbmF0dXJl"
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -113,6 +115,25 @@ def test_an_event_of_tokenwards_own_log_is_explained(diagnosed: Run) -> None:
     assert "eyJ" not in done.stdout
 
 
+def test_a_code_of_the_gateway_is_explained(diagnosed: Run) -> None:
+    done = diagnosed("path_not_allowed")
+    assert done.returncode == 0
+    words = (
+        "a refusal of the gateway",
+        "operator: Add a preset",
+        "helps after the cause is gone",
+        "source: docs/gateway.md#refusals",
+    )
+    assert [word for word in words if word not in " ".join(done.stdout.split())] == []
+
+
+@pytest.mark.parametrize("code", ["AADSTS65001", "path_not_allowed"])
+def test_machines_are_told_all_that_the_catalogue_explains(diagnosed: Run, code: str) -> None:
+    (found,) = json.loads(diagnosed(code, "--json").stdout)["diagnoses"]
+    explained = json.loads(json.dumps(entries()[code].to_json()))
+    assert {name: found[name] for name in explained} == explained
+
+
 def test_an_unknown_code_ends_with_1_and_the_address_to_look_it_up(diagnosed: Run) -> None:
     done = diagnosed("AADSTS1234567")
     assert done.returncode == 1
@@ -149,6 +170,31 @@ def test_a_file_that_is_no_text_ends_with_what_to_do_next(diagnosed: Run, tmp_pa
     done = diagnosed("--file", str(file))
     assert done.returncode == code
     assert "next:" in done.stderr
+
+
+def test_the_first_screen_names_the_command_that_tells_which_cause(diagnosed: Run) -> None:
+    client = "2a1b2c3d-1111-4222-8333-444455556666"
+    lines = diagnosed(stdin=f"AADSTS65001: the application with ID '{client}'", COLUMNS="80").stdout.splitlines()
+    place = lines.index("to tell which cause:")
+    assert place < 16
+    assert lines[place + 1].strip().startswith(f"tokenward doctor --tenant TENANT_ID --client-id {client} ")
+    assert lines[place + 2].startswith("1. ")
+
+
+@pytest.mark.parametrize(
+    ("stdin", "code", "word"),
+    [
+        pytest.param("", "no_text", "no text", id="nothing"),
+        pytest.param(" \n", "no_text", "no text", id="blanks"),
+        pytest.param(JWT + "\n", "token_given", "tokenward explain", id="a token"),
+        pytest.param(f"Authorization: Bearer {JWT}", "token_given", "tokenward explain", id="a token as it is sent"),
+        pytest.param("all is well", "nothing_found", "no error in it", id="another text"),
+    ],
+)
+def test_what_holds_no_error_is_called_what_it_is(diagnosed: Run, stdin: str, code: str, word: str) -> None:
+    done = diagnosed(stdin=stdin)
+    assert (done.returncode, word in done.stderr, "eyJ" in done.stderr) == (1, True, False)
+    assert json.loads(diagnosed("--json", stdin=stdin).stdout)["error"] == code
 
 
 def test_help_fits_80_columns(diagnosed: Run) -> None:

@@ -14,8 +14,7 @@ NAMED = sorted(
     {
         command
         for entry in entries().values()
-        for cause in entry.causes
-        for command in cause.commands
+        for command in (*(each for cause in entry.causes for each in cause.commands), *([entry.tell] if entry.tell else []))
         if command.startswith("tokenward ")
     }
 )

@@ -154,9 +154,18 @@ def test_issuers_of_federation_policies_are_told_beside_where_they_were_looked_a
     file = tmp_path / "policies.json"
     file.write_text(json.dumps({"policies": [policy]}))
     done = called("doctor", *workspace, "--federation-policies", str(file))
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "Federation policy ci: https://127.0.0.1:1" in done.stdout
     assert "Databricks fetches" in done.stdout
+
+
+@pytest.mark.parametrize("host", ["https://nowhere.invalid", "http://127.0.0.1:1"], ids=["no such name", "a refused connection"])
+def test_a_workspace_that_could_not_be_asked_ends_with_3_and_is_not_blamed(called: Doctor, host: str) -> None:
+    people, machines = called("doctor", "--workspace", host), called("doctor", "--workspace", host, "--json")
+    assert (people.returncode, machines.returncode, json.loads(machines.stdout)["verdict"]) == (3, 3, "open")
+    assert "0 failed, 1 open" in people.stdout
+    assert "Check the name" in people.stdout
+    assert people.stdout.splitlines()[-1].startswith("Next: Nothing is seen to be wrong, but not everything could be asked")
 
 
 # -- the command line --------------------------------------------------------------------------------------------------

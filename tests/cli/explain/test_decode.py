@@ -51,6 +51,17 @@ def test_redact_leaves_types_and_lengths(called: Any, entra_issuer: Any) -> None
         assert "<text of 14 characters>" in done.stdout
 
 
+def test_redact_hides_of_the_header_what_explain_hides(called: Any, entra_issuer: Any) -> None:
+    token = entra_issuer.user_token(header={"secret_note": "ada@contoso.example"})
+    for command in (("decode",), ("decode", "--json"), ("explain", "--json"), ("explain", "--all")):
+        done = called(*command, "--redact", stdin=token)
+        assert "ada@contoso.example" not in done.stdout
+    decoded, explained = (json.loads(called(name, "--redact", "--json", stdin=token).stdout) for name in ("decode", "explain"))
+    assert decoded["header"] == explained["header"]
+    assert (decoded["header"]["alg"], decoded["header"]["secret_note"]) == ("RS256", "<text of 19 characters>")
+    assert "ada@contoso.example" in called("decode", stdin=token).stdout
+
+
 def test_what_a_claim_holds_cannot_move_the_terminal(called: Any, entra_issuer: Any) -> None:
     done = called("decode", stdin=entra_issuer.user_token(claims={"name": "a\x1b[2J\nsub  me\u202e", "x\x1b": 1}))
     assert "\x1b" not in done.stdout
@@ -62,7 +73,7 @@ def test_what_a_claim_holds_cannot_move_the_terminal(called: Any, entra_issuer: 
     [
         pytest.param("", "no token", id="nothing"),
         pytest.param("dapi0123456789abcdef0123456789abcdef", "personal access token", id="a PAT"),
-        pytest.param("a.b.c.d.e", "encrypted", id="an encrypted token"),
+        pytest.param("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..b.c.d", "encrypted", id="an encrypted token"),
         pytest.param("a.b.c", "cannot be decoded", id="three parts of nothing"),
     ],
 )

@@ -51,7 +51,7 @@ ANSWERS: dict[str, tuple[tuple[str, ...], str, int]] = {
     "report": (("-",), LOG, 0),
     "policy would-accept": (("policies.json", "--offline"), UNSIGNED, 1),
     "keys": (("http://127.0.0.1:9/",), "", 3),
-    "doctor": (("--workspace", "http://127.0.0.1:9"), "", 1),
+    "doctor": (("--workspace", "http://127.0.0.1:9"), "", 3),
     "exchange": (("--host", "http://127.0.0.1:9"), UNSIGNED, 3),
     "me": (("--host", "http://127.0.0.1:9"), UNSIGNED, 3),
     "gateway": (("--example",), "", 0),

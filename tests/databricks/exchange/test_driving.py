@@ -12,8 +12,9 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from tokenward.databricks.driving import run, run_async
-from tokenward.databricks.grant import Answered, Pause, Retries, RetryBudget, Steps, key_of, retry_after_of, with_retries
+from tokenward.asking.driving import run, run_async
+from tokenward.asking.steps import Answered, Pause, Retries, RetryBudget, Steps, retry_after_of, with_retries
+from tokenward.databricks.grant import key_of
 from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse
 
 REQUEST = FetchRequest("https://idp.example/token", 60.0)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from tokenward.asking.steps import Pause
 from tokenward.challenge import answer as http_answer
 from tokenward.databricks import AccessToken, Exchange, Subject
 from tokenward.databricks.exchange import read_answer
-from tokenward.databricks.grant import Pause
 from tokenward.diagnostics import event_fields
 from tokenward.errors import AuthenticationError, ExchangeRefused, ExchangeUnavailable, PolicyError, TokenExpired
 from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse

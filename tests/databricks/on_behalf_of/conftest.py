@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from tokenward.asking.driving import run
 from tokenward.databricks.access import AccessToken, Subject
-from tokenward.databricks.driving import run
 from tokenward.databricks.on_behalf_of.client_auth import ClientCredential, ClientSecret
 from tokenward.databricks.on_behalf_of.on_behalf_of import OnBehalfOf
 from tokenward.keys.port import Fetch

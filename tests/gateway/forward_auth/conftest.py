@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from tokenward import AsyncVerifier, entra
+from tokenward.asking.steps import Steps
 from tokenward.databricks.access import AccessToken, Subject
 from tokenward.databricks.forward_auth.forward_auth import ForwardAuth
-from tokenward.databricks.grant import Steps, key_of
+from tokenward.databricks.grant import key_of
 from tokenward.diagnostics import Diagnostics
 from tokenward.testing import HandClock, LocalIssuer
 

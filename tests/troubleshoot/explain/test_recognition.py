@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from tokenward.issuer_fields import NOT_ACCESS_TOKENS
 from tokenward.testing import ABSENT, LocalIssuer, OidcIssuer
 from tokenward.testing.claims import HOME_TENANT
-from tokenward.troubleshoot.explanation.pasted import token_in
-from tokenward.troubleshoot.explanation.what import recognise_text
+from tokenward.troubleshoot.explanation.pasted import MEMBERS, token_in
+from tokenward.troubleshoot.explanation.what import ASK_ACCESS, recognise_text
 
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 
@@ -23,7 +24,7 @@ TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
         pytest.param("dapi" + "0123456789abcdef" * 2 + "-2", "databricks_pat", id="a PAT of a region with numbers"),
         pytest.param("0.ARwA6WgJJ9X2qk" + "x" * 200, "entra_refresh_token", id="a refresh token of Entra"),
         pytest.param("1.AVMA6WgJJ9X2qk" + "x" * 200 + ".AgABAwEAAAD" + "y" * 99, "entra_refresh_token", id="a newer one"),
-        pytest.param("a.b.c.d.e", "encrypted_token", id="a JWE"),
+        pytest.param("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..b.c.d", "encrypted_token", id="a JWE"),
         pytest.param("eyJhbGciOiJSUzI1NiJ9.eyJpc3M.x", "damaged_jwt", id="a cut JWT"),
         pytest.param("Basic dXNlcjpwYXNz", "basic_credentials", id="basic credentials"),
         pytest.param("-----BEGIN PRIVATE KEY-----", "pem", id="a key"),
@@ -47,7 +48,7 @@ def test_what_is_no_jwt_is_told_apart(explained: Any, text: str, kind: str) -> N
         pytest.param(lambda i: i.user_token("1.0"), "entra_user_token", "version 1.0", id="a user's, v1"),
         pytest.param(lambda i: i.app_token(), "entra_app_token", "app-only", id="an application's"),
         pytest.param(lambda i: i.guest_token(), "entra_user_token", "guest", id="a guest's"),
-        pytest.param(lambda i: i.app_token(roles=[], claims={"idtyp": ABSENT}), "entra_access_token", "neither", id="nobody's"),
+        pytest.param(lambda i: i.app_token(roles=[], claims={"idtyp": ABSENT}), "entra_access_token", "probably", id="nobody's"),
         pytest.param(lambda i: i.databricks_token(), "entra_user_token", "for Azure Databricks", id="for Azure Databricks"),
         pytest.param(
             lambda i: i.user_token("1.0", audience="https://management.azure.com/"),
@@ -56,7 +57,7 @@ def test_what_is_no_jwt_is_told_apart(explained: Any, text: str, kind: str) -> N
         ),
         pytest.param(lambda i: i.id_token(), "id_token", "of Entra", id="an ID token"),
         pytest.param(lambda i: i.id_token(claims={"nonce": ABSENT}), "id_token", "of Entra", id="an ID token without nonce"),
-        pytest.param(lambda i: i.user_token("1.0", header={"nonce": "n"}), "graph_token", "Graph", id="a nonce in the header"),
+        pytest.param(lambda i: i.user_token("1.0", header={"nonce": "n"}), "microsoft_token", "own", id="a nonce in the header"),
         pytest.param(
             lambda i: i.user_token("1.0", audience="https://graph.microsoft.com/"), "graph_token", "Graph", id="Graph's audience"
         ),
@@ -122,6 +123,10 @@ def test_jwts_are_told_apart(explained: Any, issuer: LocalIssuer, mint: Any, kin
         pytest.param("'Authorization: Bearer {}'", "header", id="a quoted header, as for curl -H"),
         pytest.param('{{"token_type": "Bearer", "access_token": "{}"}}', "access_token", id="a token endpoint's answer"),
         pytest.param('{{"expiresOn": "x", "accessToken": "{}"}}', "accessToken", id="the Azure CLI's answer"),
+        pytest.param('{{"id_token": "x", "result": [{{"accessToken": "{}"}}]}}', "accessToken", id="a wrapped answer"),
+        pytest.param('{{"headers": {{"authorization": "Bearer {}"}}}}', "in the text", id="a request as JSON"),
+        pytest.param("12:01 WARN refused Bearer {} for /jobs", "in the text", id="a log line"),
+        pytest.param("https://x.example/#access_token={}&state=1", "in the text", id="an address"),
     ],
 )
 def test_the_token_is_taken_out_of_what_is_pasted(explained: Any, issuer: LocalIssuer, around: str, told: str) -> None:
@@ -132,6 +137,28 @@ def test_the_token_is_taken_out_of_what_is_pasted(explained: Any, issuer: LocalI
     assert token_in(around.format(token)).token == token.encode()
 
 
+def test_a_token_that_was_broken_into_lines_is_put_together(explained: Any, issuer: LocalIssuer) -> None:
+    token = issuer.user_token()
+    report = explained("Bearer " + "\r\n  ".join(token[start : start + 76] for start in range(0, len(token), 76)))
+    assert report.accepted
+    assert any("line breaks" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("members", [MEMBERS[place:] for place in range(len(MEMBERS))], ids=MEMBERS)
+def test_of_several_members_the_first_by_its_name_is_taken(members: tuple[str, ...]) -> None:
+    given = json.dumps({name: f"the {name}" for name in reversed(members)})
+    assert token_in(given).token == f"the {members[0]}".encode()
+
+
+@pytest.mark.parametrize(
+    "damage", [pytest.param("{}=", id="padding"), pytest.param("{}+/", id="base64"), pytest.param("{}.", id="a dot")]
+)
+def test_a_damaged_token_is_judged_as_it_was_sent(explained: Any, issuer: LocalIssuer, damage: str) -> None:
+    token = damage.format(issuer.user_token())
+    assert token_in(token).token == token.encode()
+    assert explained(token).code == "malformed_token"
+
+
 def test_an_answer_with_both_gives_the_access_token(issuer: LocalIssuer) -> None:
     answer = json.dumps({"id_token": issuer.id_token(), "access_token": "the access token"})
     assert token_in(answer).token == b"the access token"
@@ -139,3 +166,15 @@ def test_an_answer_with_both_gives_the_access_token(issuer: LocalIssuer) -> None
 
 def test_no_advice_names_a_flow_that_hands_a_secret_to_somebody() -> None:
     assert "never send it to an API" in recognise_text(b"0.ARwA" + b"x" * 100).advice
+
+
+MARKS = [(name, value) for name, values in NOT_ACCESS_TOKENS.items() for value in values]
+
+
+@pytest.mark.parametrize(("name", "value"), [pytest.param(*mark, id=" ".join(mark)) for mark in MARKS])
+@pytest.mark.parametrize("typ", ["JWT", "at+jwt"])
+def test_what_the_middleware_knows_for_no_access_token_is_not_called_one(explained: Any, typ: str, name: str, value: str) -> None:
+    token = OidcIssuer("https://idp.example/").access_token(claims={name: value}, header={"typ": typ})
+    what = explained(token).what
+    kinds = {"Refresh": "refresh_token", "Offline": "refresh_token", "Logout": "logout_token"}
+    assert (what.kind, what.advice) == (kinds.get(value, "id_token"), ASK_ACCESS)

@@ -59,9 +59,28 @@ def test_the_json_is_of_one_form(bench: Any) -> None:
     for text in (*_texts(bench.issuer).values(), "nothing like a token"):
         document = bench.explain(text).to_json()
         assert list(document) == [
-            *("what", "verdict", "code", "fingerprint", "at", "issuer", "header", "claims", "checks", "notes", "next")
+            *(
+                "what",
+                "verdict",
+                "code",
+                "fingerprint",
+                "at",
+                "issuer",
+                "header",
+                "claims",
+                "checks",
+                "notes",
+                "next",
+                "clock_skew",
+            )
         ]
         assert set(document["what"]) == {"kind", "sentence", "advice"}
         assert all(set(check) == CHECK_MEMBERS for check in document["checks"])
         assert {check["verdict"] for check in document["checks"]} <= {"ok", "failed", "open"}
         json.dumps(document)
+
+
+def test_what_stands_in_place_of_a_time_is_redacted_as_other_claims_are(bench: Any) -> None:
+    report = bench.explain(bench.issuer.user_token(claims={"iat": "ada@contoso.example"}))
+    assert "ada@contoso.example" in json.dumps(report.to_json())
+    assert "ada@contoso.example" not in json.dumps(report.to_json(redact=True))

@@ -110,7 +110,55 @@ def test_no_strangers_text_gets_into_a_command(counted: Counted, line: Line, iss
     assert _cause(counted([line(code="unknown_key", issuer=issuer)])).next == "tokenward keys ISSUER"
 
 
-@pytest.mark.parametrize("code", sorted(CODES))
-def test_every_code_has_a_next_step(counted: Counted, line: Line, code: str) -> None:
-    cause = _cause(counted([line(code=code)]))
-    assert (cause.code, bool(cause.next)) == (code, True)
+ANSWERED_BY = {
+    "tokenward keys ": ("key_not_for_issuer", "keys_unavailable", "signature_invalid", "unknown_key"),
+    "tokenward diagnose --file LOG": ("claims_challenge", "exchange_refused", "exchange_unavailable"),
+    "tokenward me, ": ("user_not_in_workspace",),
+    "look at how the client sends": ("invalid_authorization", "missing_token", "multiple_tokens", "token_too_large"),
+    "tokenward explain, ": (
+        *("algorithm_not_allowed", "audience_not_accepted", "caller_kind_not_allowed", "claim_malformed", "claim_missing"),
+        *("client_not_allowed", "critical_header_unsupported", "guest_not_allowed", "insufficient_role", "insufficient_scope"),
+        *("issuer_not_trusted", "malformed_token", "tenant_not_allowed", "token_expired", "token_not_yet_valid"),
+        "token_type_not_accepted",
+    ),
+}
+"""What answers for which code: a person with a new code decides it here, and in `cause`."""
+STEPS = {code: step for step, codes in ANSWERED_BY.items() for code in codes}
+
+
+@pytest.mark.parametrize("code", sorted(CODES.keys() | STEPS.keys()))
+def test_every_code_leads_to_the_step_that_answers_for_it(counted: Counted, line: Line, code: str) -> None:
+    assert (code in CODES, code in STEPS) == (True, True), "a code without a decision here, or a decision without a code"
+    cause = _cause(counted([line(code=code, issuer=ISSUER)]))
+    assert (cause.code, cause.next[: len(STEPS[code])]) == (code, STEPS[code])
+
+
+# -- since when --------------------------------------------------------------------------------------------------------
+
+
+def _of(client: str, line: Line, *, begins: float, every: float, count: int) -> list[bytes]:
+    return [line(client=client, at=NOW - begins + every * number) for number in range(count)]
+
+
+def test_the_beginning_is_that_of_whoever_has_most_of_it_and_not_of_a_trickle_beside_it(counted: Counted, line: Line) -> None:
+    trickle = _of("bob", line, begins=7200, every=60, count=120)
+    flood = _of("ada", line, begins=60, every=1, count=40)
+    cause = _cause(counted([*trickle, *flood]))
+    assert "from client ada" in cause.sentence
+    assert cause.since == NOW - 60
+    assert ", since 2026-01-09 11:59:00 UTC." in cause.sentence
+
+
+def test_where_nobody_has_most_of_it_the_first_beginning_counts(counted: Counted, line: Line) -> None:
+    first = _of("carol", line, begins=7200, every=60, count=120)
+    leader = _of("ada", line, begins=60, every=5, count=6)
+    other = _of("bob", line, begins=90, every=10, count=5)
+    cause = _cause(counted([*first, *leader, *other]))
+    assert "from client ada" in cause.sentence
+    assert cause.since == NOW - 7200
+
+
+def test_what_ended_before_the_last_minutes_of_the_log_began_nothing(counted: Counted, line: Line) -> None:
+    ended = _of("bob", line, begins=7200, every=60, count=10)
+    now = [*_of("ada", line, begins=60, every=20, count=3), *_of("carol", line, begins=50, every=20, count=3)]
+    assert _cause(counted([*ended, *now])).since == NOW - 60

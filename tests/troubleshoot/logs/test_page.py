@@ -125,6 +125,7 @@ def test_only_a_plain_https_address_becomes_a_link(made: Made, line: Line, addre
     elements = _Elements(made([line(docs=address)]))
     assert [attributes.get("href") for tag, attributes in elements.found if tag == "a"] == ([address] if is_link else [])
     assert address in elements.texts
+    assert (" (at docs.example)" in elements.texts) == is_link, "the host is said beside the link"
 
 
 def test_the_drawing_is_told_in_words_and_in_numbers(made: Made, line: Line) -> None:

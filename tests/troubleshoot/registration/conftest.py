@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tokenward.databricks.driving import run as carry_out
+from tokenward.asking.driving import run as carry_out
 from tokenward.finding import Finding
 from tokenward.testing import DEFAULT_CLIENT_ID, DEFAULT_TENANT, SigningKey
 from tokenward.testing.graph import LocalGraph

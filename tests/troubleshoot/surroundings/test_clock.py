@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tokenward.troubleshoot.surroundings.clock import Moment, clock
+from tokenward.troubleshoot.surroundings.clock import Moment, clock, moment_of
 
 DATE, AT = "Fri, 15 Jan 2027 08:00:00 GMT", 1_800_000_000.0
 
@@ -35,3 +35,18 @@ def test_it_says_whether_this_machine_is_ahead_or_behind() -> None:
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Fri, 99 Foo 2027", "Fri, 15 Jan 99999999 08:00:00 GMT", "1" * 10_000])
 def test_a_date_that_cannot_be_read_says_nothing(date: str | None) -> None:
     assert clock(Moment(date, AT, AT)) == []
+
+
+@pytest.mark.parametrize(
+    ("age", "skew"),
+    [
+        pytest.param(None, 99.0, id="none"),
+        pytest.param("100", 0.0, id="of a cache"),
+        pytest.param(" 40 ", 59.0, id="of a younger copy"),
+        pytest.param("old", None, id="no number"),
+        pytest.param("1" * 5000, None, id="a long number"),
+    ],
+)
+def test_the_age_of_a_cached_answer_is_added_to_its_date(age: str | None, skew: float | None) -> None:
+    headers = {"date": DATE} if age is None else {"date": DATE, "age": age}
+    assert moment_of(headers, AT + 100, AT + 100).skew == skew

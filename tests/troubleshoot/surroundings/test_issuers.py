@@ -84,8 +84,21 @@ def test_keys_that_fail_after_a_good_discovery_are_told_apart(oidc: OidcIssuer) 
         return fetch(request)
 
     found = usable(_at(oidc), RS256, failing)
-    assert _held(found) == {"discovery": True, "keys": False}
+    assert _held(found) == {"discovery": True, "keys": None}
     assert oidc.jwks_uri in str(found[1].seen)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [pytest.param("dns", "host name", id="no such name"), pytest.param("connect", "firewall", id="refused")]
+)
+def test_an_issuer_that_could_not_be_asked_is_not_blamed_and_what_to_check_is_said(
+    oidc: OidcIssuer, kind: Any, words: str
+) -> None:
+    def failing(_: FetchRequest) -> FetchResponse:
+        raise FetchFailed(kind, "ConnectError")
+
+    (finding,) = usable(_at(oidc), RS256, failing)
+    assert (finding.name, finding.held, words in finding.fix) == ("discovery", None, True)
 
 
 def test_an_empty_set_of_keys_is_of_no_use(oidc: OidcIssuer) -> None:

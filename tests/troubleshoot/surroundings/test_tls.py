@@ -70,13 +70,14 @@ def test_plain_http_has_no_certificate_and_a_date() -> None:
 def test_a_closed_port_is_no_connection(free: Callable[[], int]) -> None:
     found = probe(f"http://127.0.0.1:{free()}")
     assert found == NotSeen("no connection")
-    assert reachable(found, "x").held is False
+    assert reachable(found, "x").held is None, "it could not be asked"
 
 
 def test_a_name_that_cannot_be_resolved_is_told() -> None:
     found = probe("https://nowhere.invalid")
     assert isinstance(found, NotSeen)
     assert found.kind in ("the name cannot be resolved", "no connection"), "behind a proxy the proxy resolves it"
+    assert reachable(found, "x").held is None, "it could not be asked"
 
 
 def test_a_server_that_says_nothing_is_given_up_and_not_blamed() -> None:

@@ -87,12 +87,12 @@ def test_what_cannot_be_asked_is_open_and_the_rest_is_judged(
 def test_a_workspace_that_does_not_answer_is_asked_nothing_more(standin: DatabricksWorkspace, free: Any) -> None:
     parts = examine_workspace(f"http://127.0.0.1:{free()}", Means(HttpxFetch(), probe))
     ((name, found),) = [(finding.name, finding.held) for finding in next(iter(parts.values()))]
-    assert (name, found, len(parts)) == ("reachable", False, 1)
+    assert (name, found, len(parts)) == ("reachable", None, 1)
 
 
 def test_keys_of_the_tenant_that_cannot_be_reached_are_told(examine: Any, free: Any) -> None:
     parts = examine(cloud=replace(entra.PUBLIC, authority=f"http://127.0.0.1:{free()}"))
-    assert parts["Tenant"]["reachable"].held is False
+    assert parts["Tenant"]["reachable"].held is None
 
 
 def test_a_clock_that_is_off_is_told(examine: Any) -> None:
@@ -144,7 +144,7 @@ def test_issuers_of_federation_policies_are_looked_at_once(examine: Any, standin
 
 def test_an_issuer_that_nobody_can_load_is_told(examine: Any, free: Any) -> None:
     policy = FederationPolicy(f"https://127.0.0.1:{free()}", audiences=["a"])
-    assert _wrong(examine(policies=[policy])) == [("Federation", "discovery", False)]
+    assert _wrong(examine(policies=[policy])) == [("Federation", "discovery", None)]
 
 
 def test_keys_in_a_policy_need_no_network(examine: Any, new_key: Any) -> None:
@@ -164,3 +164,12 @@ def test_too_many_issuers_are_refused(examine: Any) -> None:
 def test_what_is_no_workspace_is_refused(host: str) -> None:
     with pytest.raises(PolicyError):
         examine_workspace(host, Means(HttpxFetch(), probe))
+
+
+def test_the_network_and_the_clock_are_what_it_is_looked_with_by_default(
+    standin: DatabricksWorkspace, served: IssuerServer, issuer: LocalIssuer
+) -> None:
+    with WorkspaceServer(standin) as server:
+        parts = examine_workspace(server.url, tenant=issuer.tenant, cloud=replace(entra.PUBLIC, authority=served.url))
+    assert {finding.held for listed in parts.values() for finding in listed} == {True}
+    assert [title.split(" ")[0] for title in parts] == ["Workspace", "Tenant"]

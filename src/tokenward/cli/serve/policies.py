@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from tokenward import entra
-from tokenward.cli.output import print_note
+from tokenward.cli.federation_file import MAX_FILE_BYTES, noted_policies
 from tokenward.cli.serve.secret import failed_file
 from tokenward.cli.serve.settings import Section
-from tokenward.clouds import CHINA, PUBLIC, US_GOV, Cloud
-from tokenward.databricks.federation.policies import policy_of, read_policies
+from tokenward.clouds import NAMED, PUBLIC, Cloud
+from tokenward.databricks.federation.policies import policy_of
 from tokenward.errors import PolicyError
 from tokenward.issuer import Issuer
 from tokenward.keys.port import MAX_BODY_BYTES
 from tokenward.policy import Policy
 from tokenward.token.strict import parse_unique_object
-
-CLOUDS: Mapping[str, Cloud] = MappingProxyType({"public": PUBLIC, "us-gov": US_GOV, "china": CHINA})
-MAX_FILE_BYTES = 4 * 1024 * 1024
-"""Twenty federation policies with keys of their own are 100 KB."""
 
 _CLOUD = ("cloud", "authority")
 _CALLERS = ("kinds", "clients", "leeway")
@@ -44,7 +39,7 @@ def policy_from(section: Section) -> Policy:
 
 def cloud_of(section: Section, default: Cloud = PUBLIC) -> Cloud:
     """The Entra cloud that a section names, with another authority if it is set. Raises CommandFailed and PolicyError."""
-    cloud = CLOUDS[section.among("cloud", CLOUDS, "the Entra cloud")] if "cloud" in section else default
+    cloud = NAMED[section.among("cloud", NAMED, "the Entra cloud")] if "cloud" in section else default
     return replace(cloud, authority=section.get("authority")) if "authority" in section else cloud
 
 
@@ -88,12 +83,7 @@ def _federation(section: Section) -> Policy:
     what = "a file with federation policies, such as `databricks account federation-policy list -o json` prints"
     text = _text(section, "file", what, MAX_FILE_BYTES)
     try:
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always")
-            policies = read_policies(text, account_id=section.get("account_id"))
-        for warning in heard:
-            print_note(str(warning.message))
-        return policy_of(policies)
+        return policy_of(noted_policies(text, section.get("account_id")))
     except PolicyError as error:
         fix = error.fix.replace("Pass account_id", "Set account_id")
         raise section.failed("file", f"{error.field}: {error.problem}", fix) from None

@@ -14,12 +14,16 @@ from tokenward.databricks.access import MARGIN, REFUSED_AT
 from tokenward.databricks.federation.federation_policy import FederationPolicy
 from tokenward.databricks.federation.sight import Case
 from tokenward.errors import AuthenticationError
+from tokenward.judging.source import source_of
 
 MAX_QUOTED = 500
 """Characters of a claim in a text."""
 
 _USERNAME = re.compile(r"[^@\s]+@[^@\s]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TOKEN_ENDPOINT = re.compile(r"https://[^/]+/oidc/(accounts/[^/]+/)?v1/token")
+
+_POLICY_PAGE = "https://docs.databricks.com/aws/en/dev-tools/auth/oauth-federation-policy"
+_OF_A_STANDARD = frozenset({"type", "exp", "nbf", "iat"})
 
 Fix = Callable[[Case], str]
 
@@ -34,6 +38,11 @@ def fix_for(row: str, case: Case, rejection: AuthenticationError | None) -> str:
     if row == "signature":
         return _signature(case, rejection)
     return rejection.hint if rejection is not None else ""
+
+
+def source_for(row: str) -> str:
+    """Who says that a check must hold: Databricks where a federation policy sets it, else the standard."""
+    return _POLICY_PAGE if row in _FIXES and row not in _OF_A_STANDARD else source_of(row)
 
 
 def _issuer(case: Case) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from tokenward.databricks.federation.advice import fix_for, notes_for, notes_on_matches
+from tokenward.databricks.federation.advice import fix_for, notes_for, notes_on_matches, source_for
 from tokenward.databricks.federation.federation_policy import FederationPolicy
 from tokenward.databricks.federation.policies import policy_of
 from tokenward.databricks.federation.sight import Case, expected_and_seen, shown_name
@@ -20,6 +20,8 @@ from tokenward.finding import Finding
 from tokenward.judging.judgement import Judgement, judgements
 from tokenward.policy import Policy
 from tokenward.token.compact import Compact, open_compact
+
+_FORM = "a compact JWS of three parts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,10 @@ def _verdict(text: bytes, policy: FederationPolicy, now: float, client_id: str |
     try:
         compact = _opened(text, whole)
     except TokenRejected as rejection:
-        finding = Finding("form", "a compact JWS of three parts", rejection.reason, False, rejection.hint)
+        finding = Finding("form", _FORM, rejection.reason, False, rejection.hint, source_for("form"))
         return Verdict(policy, False, (finding,), considered)
     case = Case(policy, whole, compact.header, compact.claims, now)
-    findings = [Finding("form", "a compact JWS of three parts", "one", True), *_judged(case)]
+    findings = [Finding("form", _FORM, "one", True, "", source_for("form")), *_judged(case)]
     signature = _signature(case, compact, word)
     accepted = signature.held if all(finding.held for finding in findings) else False
     notes = notes_for(case, client_id)
@@ -110,9 +112,10 @@ def _judged(case: Case) -> list[Finding]:
 def _finding(case: Case, row: Judgement) -> Finding:
     name = shown_name(row.name)
     if row.held is None:
-        return Finding(name, "a date", case.claims.get(row.name), None, "Correct the dates of the token first.")
+        fix = "Correct the dates of the token first."
+        return Finding(name, "a date", case.claims.get(row.name), None, fix, source_for(row.name))
     fix = "" if row.held else fix_for(row.name, case, row.rejection)
-    return Finding(name, *expected_and_seen(row.name, case, row.rejection), row.held, fix)
+    return Finding(name, *expected_and_seen(row.name, case, row.rejection), row.held, fix, source_for(row.name))
 
 
 def _signature(case: Case, compact: Compact, word: SignatureWord) -> Finding:
@@ -120,4 +123,4 @@ def _signature(case: Case, compact: Compact, word: SignatureWord) -> Finding:
     expected = f"by a key of {case.policy.keys_name}"
     another = held is None and isinstance(rejection, TokenRejected)  # another check failed first, and has its own fix
     fix = "" if held or another else fix_for("signature", case, rejection)
-    return Finding("signature", expected, seen, held, fix)
+    return Finding("signature", expected, seen, held, fix, source_for("signature"))

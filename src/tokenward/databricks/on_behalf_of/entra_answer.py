@@ -14,9 +14,10 @@ import base64
 from collections.abc import Mapping
 from typing import NoReturn
 
+from tokenward.asking.steps import Answered, retry_after_of
 from tokenward.databricks.access import AccessToken, Subject
 from tokenward.databricks.answers import TEMPORARY_ERRORS, access_token, members_of, read_granted
-from tokenward.databricks.grant import UNAVAILABLE_FOR, Answered, retry_after_of, unavailable
+from tokenward.databricks.grant import UNAVAILABLE_FOR, unavailable
 from tokenward.databricks.on_behalf_of.aadsts import Problem, explain, look_up, read_problem
 from tokenward.errors import ClaimsChallenge, ExchangeRefused, ExchangeUnavailable
 from tokenward.keys.port import FetchFailed, FetchResponse

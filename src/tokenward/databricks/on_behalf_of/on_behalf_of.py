@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from tokenward import entra, validation
+from tokenward.asking.steps import RetryBudget, Steps, with_retries
 from tokenward.databricks.access import AccessToken, Subject
 from tokenward.databricks.answers import form_request
-from tokenward.databricks.grant import RetryBudget, Steps, key_of, with_retries
+from tokenward.databricks.grant import key_of
 from tokenward.databricks.on_behalf_of.credential import ClientCredential, require_credential
 from tokenward.databricks.on_behalf_of.entra_answer import EntraRefused, read_answer
 from tokenward.entra import Cloud, Version

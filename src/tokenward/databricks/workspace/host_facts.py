@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from tokenward import entra
+from tokenward.asking.steps import Answered, Steps, with_retries
 from tokenward.databricks.answers import ATTEMPT_TIMEOUT, members_of
-from tokenward.databricks.grant import Answered, Steps, unavailable, with_retries
+from tokenward.databricks.grant import unavailable
 from tokenward.errors import PolicyError
 from tokenward.keys.address import is_loopback_url, require_safe_url
 from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse

@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tokenward.asking.steps import Answered, RetryBudget, Steps, with_retries
 from tokenward.databricks.answers import ATTEMPT_TIMEOUT, members_of
-from tokenward.databricks.grant import Answered, RetryBudget, Steps, unavailable, with_retries
+from tokenward.databricks.grant import unavailable
 from tokenward.errors import AuthenticationError, ExchangeRefused, TokenExpired, UserNotInWorkspace
 from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse
 from tokenward.redaction import shown

@@ -15,10 +15,11 @@ from functools import partial
 from typing import TypeVar
 
 from tokenward import validation
+from tokenward.asking.driving import run, run_async
+from tokenward.asking.steps import RetryBudget, Steps
 from tokenward.databricks.access import AccessToken, Subject, is_bearer
-from tokenward.databricks.driving import run, run_async
 from tokenward.databricks.flights import Landed
-from tokenward.databricks.grant import RetryBudget, Steps, key_of
+from tokenward.databricks.grant import key_of
 from tokenward.databricks.hosts import workspace_origin
 from tokenward.databricks.single_flight import Clock, LoopSharing, Question, ThreadSharing
 from tokenward.databricks.workspace.host_facts import HostMetadata, WorkspaceTenant, metadata_steps, tenant_steps

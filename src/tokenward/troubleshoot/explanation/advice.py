@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from tokenward.errors import AuthenticationError
+from tokenward.judging.source import source_of
 from tokenward.token.algorithms import ALGORITHMS
 from tokenward.troubleshoot.explanation import audience_advice, issuer_advice, sources
 from tokenward.troubleshoot.explanation.case import Case
+from tokenward.troubleshoot.explanation.notes import looks_like_milliseconds
 
 Advice = tuple[str, str]
 """The fix and its source; either may be empty."""
@@ -21,11 +23,12 @@ Fix = Callable[[Case, AuthenticationError], Advice]
 def advice_for(row: str, case: Case, rejection: AuthenticationError) -> Advice:
     """What to do about a failing check."""
     if row in _SAID:
-        return _SAID[row]
+        in_milliseconds = looks_like_milliseconds(case.claims.get(row))
+        return (_MILLISECONDS if in_milliseconds else _SAID[row]), source_of("dates" if in_milliseconds else row)
     if rejection.claim in _OF_VERSION and case.nearest is not None and case.nearest.why and case.entra is not None:
         return "It follows from the issuer's version; see the check of the issuer.", sources.CLAIMS_REFERENCE
     own = _FIXES.get(row)
-    fix, source = own(case, rejection) if own is not None else ("", _HINTED.get(row, ""))
+    fix, source = own(case, rejection) if own is not None else ("", source_of(row))
     return (fix or rejection.hint), source
 
 
@@ -43,7 +46,7 @@ def _algorithm(case: Case, rejection: AuthenticationError) -> Advice:
     return (
         f"Have the issuer sign with {listed}, or list its algorithm in the policy's algorithms if it really uses it. "
         "For a Databricks federation policy, RS256 and ES256 are the only ones."
-    ), "RFC 8725 section 3.1"
+    ), source_of("algorithm")
 
 
 # -- the claims --------------------------------------------------------------------------------------------------------
@@ -55,8 +58,15 @@ def _access_token(case: Case, _: AuthenticationError) -> Advice:
         return f"{fix}.{_ask(case)}", sources.ACCESS_TOKENS
     return (
         f"{fix}; if this issuer marks access tokens so, leave the mark out of the policy's id_token_marks.",
-        "RFC 8725 section 3.11",
+        source_of("access token"),
     )
+
+
+def _dates(_: Case, rejection: AuthenticationError) -> Advice:
+    if rejection.code != "claim_malformed":
+        return rejection.hint, source_of("dates")
+    fix = f"{rejection.claim}: the issuer writes it so; ask it to send a NumericDate, a number without quotation marks"
+    return f"{fix} (RFC 7519 section 2).", source_of("dates")
 
 
 def _required(case: Case, rejection: AuthenticationError) -> Advice:
@@ -64,7 +74,7 @@ def _required(case: Case, rejection: AuthenticationError) -> Advice:
         return f"{rejection.hint}{_ask(case)}", sources.CLAIMS_REFERENCE
     if case.entra is not None and rejection.claim not in ("exp", None):
         return f"{rejection.hint} In Entra: app registration of the API, Token configuration.", sources.OPTIONAL_CLAIMS
-    return rejection.hint, "RFC 7519 section 4.1"
+    return rejection.hint, source_of("required")
 
 
 def _ask(case: Case) -> str:
@@ -98,12 +108,12 @@ def _guest(_: Case, rejection: AuthenticationError) -> Advice:
 
 def _scopes(case: Case, rejection: AuthenticationError) -> Advice:
     where = " In Entra: the API's Expose an API, then the client's API permissions and Grant admin consent." if case.entra else ""
-    return f"{rejection.hint}{where}", sources.SCOPES if case.entra else "RFC 6750 section 3.1"
+    return f"{rejection.hint}{where}", sources.SCOPES if case.entra else source_of("scopes")
 
 
 def _roles(case: Case, rejection: AuthenticationError) -> Advice:
     where = " In Entra: the API's App roles, then Enterprise applications, the API, Users and groups." if case.entra else ""
-    return f"{rejection.hint}{where}", sources.ROLES if case.entra else ""
+    return f"{rejection.hint}{where}", sources.ROLES if case.entra else source_of("roles")
 
 
 _OF_VERSION = frozenset({"ver", "appid", "azp"})
@@ -114,6 +124,7 @@ _FIXES: Mapping[str, Fix] = MappingProxyType(
         "issuer": issuer_advice.advice,
         "algorithm": _algorithm,
         "access token": _access_token,
+        "dates": _dates,
         "required": _required,
         "audience": audience_advice.advice,
         "values": _values,
@@ -125,25 +136,15 @@ _FIXES: Mapping[str, Fix] = MappingProxyType(
     }
 )
 _BEGIN = (
-    "Synchronise this machine's clock and the issuer's; a small leeway in the policy bridges seconds, which Databricks does not."
+    "Synchronise this machine's clock and the issuer's. If they still differ by a few seconds, the policy's leeway can allow for "
+    "them; Databricks itself allows for none."
 )
-_SAID: Mapping[str, Advice] = MappingProxyType(
+_MILLISECONDS = "It looks like milliseconds since 1970. Ask the issuer to send seconds."
+_SAID: Mapping[str, str] = MappingProxyType(
     {
-        "exp": (
-            "Have the client get a new token; if new ones look expired too, synchronise this machine's clock.",
-            "RFC 7519 section 4.1.4",
-        ),
-        "nbf": (_BEGIN, "RFC 7519 section 4.1.5"),
-        "iat": (_BEGIN, "RFC 7519 section 4.1.6"),
+        "exp": "Have the client get a new token; if new ones look expired too, synchronise this machine's clock.",
+        "nbf": _BEGIN,
+        "iat": _BEGIN,
     }
 )
 """The same for every token."""
-_HINTED: Mapping[str, str] = MappingProxyType(
-    {
-        "extensions": "RFC 7515 section 4.1.11",
-        "asymmetric": "RFC 8725 sections 2.1 and 3.1",
-        "type": "RFC 8725 section 3.11",
-        "dates": "RFC 7519 sections 2 and 4.1.4",
-    }
-)
-"""Where the middleware's own hint says what to do, only its source."""

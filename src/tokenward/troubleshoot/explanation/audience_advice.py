@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from tokenward.errors import AuthenticationError
 from tokenward.hints import GRAPH_AUDIENCES
+from tokenward.judging.source import source_of
 from tokenward.troubleshoot.explanation import sources
 from tokenward.troubleshoot.explanation.case import Case
+from tokenward.troubleshoot.explanation.entra_claims import entra_issuer
 from tokenward.troubleshoot.explanation.recognition import audiences, resource_of
 from tokenward.validation import GUID
 
@@ -13,19 +15,21 @@ _ACCOUNT = (
     "The policy expects an id. A Databricks federation policy that leaves audiences out means the account's id: set its "
     "audiences to the token's aud, or have the client ask for a token for that id."
 )
+_MANIFEST = ", or set api.requestedAccessTokenVersion to 2 in the API's manifest, and tokens hold the client id"
+_ANY_TENANT = "00000000-0000-0000-0000-000000000000"
 
 
 def advice(case: Case, _: AuthenticationError) -> tuple[str, str]:
     """The fix and its source."""
     source = sources.DATABRICKS_TOKENS if case.is_databricks else sources.ACCESS_TOKENS
     ask = f" An Entra client asks for the scope {case.scope}." if case.scope else ""
-    return f"{_about(case)}{ask}", source if case.meant is not None else "RFC 7519 section 4.1.3"
+    return f"{_about(case)}{ask}", source if case.meant is not None else source_of("audience")
 
 
 def names_this_service(case: Case) -> bool:
     """Whether the token is for this service, if perhaps in another form of its name."""
     wanted = {name.rstrip("/") for name in case.issuer.audiences}
-    return any(_form(name, wanted) for name in audiences(case.claims))
+    return any(_form(case, name, wanted) for name in audiences(case.claims))
 
 
 def _about(case: Case) -> str:
@@ -35,10 +39,10 @@ def _about(case: Case) -> str:
     wanted = {name.rstrip("/") for name in case.issuer.audiences}
     if GRAPH_AUDIENCES.intersection(given):
         return "The token is for Microsoft Graph: the client asked for a scope of Graph's, such as User.Read."
-    return next((told for name in given if (told := _form(name, wanted))), "") or _other(case, given)
+    return next((told for name in given if (told := _form(case, name, wanted))), "") or _other(case, given)
 
 
-def _form(name: str, wanted: set[str]) -> str:
+def _form(case: Case, name: str, wanted: set[str]) -> str:
     """What differs, if it is the form alone; slashes at the end are gone already."""
     if name in wanted:
         return "Only the slash at the end differs: audiences compare to the letter, so list this form in audiences, too."
@@ -49,11 +53,25 @@ def _form(name: str, wanted: set[str]) -> str:
         return f"{told} Have it ask with scope= at the v2.0 endpoint, or leave /.default out of resource=."
     if f"api://{name}" in wanted:
         told = "The token names the API by its client id, and the policy by its URI (api://...)"
-        return f"{told}: list the client id in audiences; version 2.0 tokens hold no other form."
+        other = "; version 2.0 tokens hold no other form" if case.entra is not None else ""
+        return f"{told}: list the client id in audiences{other}."
     if name.removeprefix("api://") in wanted:
         told = "The token names the API by its URI (api://...), and the policy by its client id: list the URI in audiences"
-        return f"{told}, or set api.requestedAccessTokenVersion to 2 in the API's manifest, and tokens hold the client id."
+        return f"{told}{_MANIFEST if _may_be_v2(case, name) else ''}."
     return ""
+
+
+def _may_be_v2(case: Case, name: str) -> bool:
+    """Whether the policy would accept the version 2.0 tokens that another manifest gives; if not, the advice would do harm."""
+    if case.entra is None or not GUID.fullmatch(name.removeprefix("api://").lower()):
+        return False
+    issuers = case.policy.issuers if case.policy is not None else ()
+    return any(issuer.required_values.get("ver") == "2.0" or _is_v2(issuer.for_tenant(_ANY_TENANT)) for issuer in issuers)
+
+
+def _is_v2(name: str) -> bool:
+    named = entra_issuer(name)
+    return named is not None and named.version == "2.0"
 
 
 def _other(case: Case, given: list[str]) -> str:

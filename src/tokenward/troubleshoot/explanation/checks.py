@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
-from tokenward.errors import AuthenticationError
+from tokenward.errors import AuthenticationError, TokenRejected
 from tokenward.finding import Finding
 from tokenward.identity import Identity
 from tokenward.judging.judgement import ROUTE, Judgement, header_judgements, judgements
+from tokenward.judging.source import source_of
 from tokenward.policy import MAX_TOKEN_BYTES, Policy
 from tokenward.token.header import HEADER_CHECKS
+from tokenward.token.strict import decode_base64url
 from tokenward.troubleshoot.explanation.advice import advice_for
 from tokenward.troubleshoot.explanation.case import Case
 from tokenward.troubleshoot.explanation.opened import Opened
@@ -18,6 +21,10 @@ from tokenward.troubleshoot.explanation.sights import NEED_NO_POLICY, TIMES, WOR
 
 OWN = "own checks"
 _FORM = "a signed JWT: three parts"
+_WHOLE = "Copy it again as a whole."
+_DATE = "a number (seconds since 1970)"
+_KINDS = ((str, "a string"), (bool, "a boolean"), ((int, float), "out of range"), (list, "a list"), (dict, "an object"))
+"""Of JSON values that are no date; a bool is an int, too, so the order matters."""
 
 
 def size_check(token: Opened, policy: Policy | None) -> Check:
@@ -36,18 +43,41 @@ def form_check(token: Opened) -> Check:
     """RFC 7515 section 7.1."""
     if token.rejection is None:
         return Check(Finding("form", _FORM, "one", True))
-    fix = token.rejection.hint
-    return Check(Finding("form", _FORM, token.rejection.reason, False, fix, "RFC 7515 section 7.1"), token.rejection.code)
+    fix = _damage(token) or token.rejection.hint
+    return Check(Finding("form", _FORM, token.rejection.reason, False, fix, source_of("form")), token.rejection.code)
+
+
+def _damage(token: Opened) -> str:
+    """What is wrong with a JWT of which the beginning can be read; empty for anything else."""
+    dots = token.text.count(b".")
+    if token.header_members is None or dots not in (1, 2):
+        return ""
+    if dots == 1:
+        return f"The token ends before its signature: it is cut. {_WHOLE}"
+    if token.claims is None:
+        return f"The claims cannot be decoded: something in the token's middle is missing or changed. {_WHOLE}"
+    if _decodes(token.text.rpartition(b".")[2]):
+        return ""
+    return f"The signature cannot be decoded: it is cut, or has a character too many at its end. {_WHOLE}"
+
+
+def _decodes(segment: bytes) -> bool:
+    try:
+        decode_base64url(segment)
+    except ValueError:
+        return False
+    return True
 
 
 def unopened_checks(token: Opened) -> list[Check]:
     """What is judged before the claims are opened."""
     if token.header is None:
         return []
-    return [
-        Check(Finding(row.name, "-", None, row.held, row.rejection.hint if row.rejection else ""), _code(row))
-        for row in header_judgements(token.header)
-    ]
+    return [Check(Finding(row.name, "-", None, row.held, *_hint(row)), _code(row)) for row in header_judgements(token.header)]
+
+
+def _hint(row: Judgement) -> tuple[str, str]:
+    return ("", "") if row.rejection is None else (row.rejection.hint, source_of(row.name))
 
 
 def case_checks(case: Case) -> list[Check]:
@@ -71,11 +101,20 @@ def own_check(checks: Sequence[Check], outcome: AuthenticationError | Identity |
 
 
 def _check(case: Case, row: Judgement) -> Check:
-    expected, seen = sight_of(case, row)
+    expected, seen = _date_seen(case, row.rejection) if row.name == "dates" and row.rejection else sight_of(case, row)
     if row.held is None:
         return Check(Finding(row.name, expected, seen, None), shows_claims=_shows_claims(row.name, seen))
     fix, source = advice_for(row.name, case, row.rejection) if row.rejection is not None else ("", "")
     return Check(Finding(row.name, expected, seen, row.held, fix, source), _code(row), _shows_claims(row.name, seen))
+
+
+def _date_seen(case: Case, rejection: TokenRejected) -> tuple[str, str]:
+    """What stands where a date should be, with its type: a number in quotation marks looks like one otherwise."""
+    value = case.claims.get(rejection.claim) if rejection.claim is not None else None
+    if value is None:
+        return _DATE, f"no {rejection.claim}"
+    kind = next((kind for type_, kind in _KINDS if isinstance(value, type_)), "no number")
+    return _DATE, f"{json.dumps(value, ensure_ascii=False)} ({kind})" if isinstance(value, (str, bool, int, float)) else kind
 
 
 def _code(row: Judgement) -> str | None:
@@ -83,8 +122,10 @@ def _code(row: Judgement) -> str | None:
 
 
 def _shows_claims(row: str, seen: object) -> bool:
-    """Times and headers say nothing of anybody."""
+    """Times and headers say nothing of anybody; what stands where a time should be may."""
+    if row in TIMES:
+        return not isinstance(seen, (int, float, type(None)))
     return row not in _SHOW_NO_CLAIMS and not (isinstance(seen, str) and seen in WORDS)
 
 
-_SHOW_NO_CLAIMS = frozenset(row.name for row in HEADER_CHECKS) | TIMES | {"algorithm", "type"}
+_SHOW_NO_CLAIMS = frozenset(row.name for row in HEADER_CHECKS) | {"algorithm", "type"}

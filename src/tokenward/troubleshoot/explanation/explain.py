@@ -7,10 +7,9 @@ The checks are the verifiers' own tables, run row by row (`judging.judgement`), 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 from tokenward import validation
-from tokenward.errors import AuthenticationError, PolicyError, ServiceUnavailable
+from tokenward.errors import AuthenticationError, PolicyError
 from tokenward.identity import Identity
 from tokenward.issuer import Issuer
 from tokenward.keys.fetch import HttpxFetch
@@ -18,19 +17,17 @@ from tokenward.keys.port import Fetch
 from tokenward.keys.source import Clock
 from tokenward.memory import Memory
 from tokenward.policy import Policy
-from tokenward.redaction import fingerprint_of
 from tokenward.token.lifetime import MAX_DATE
+from tokenward.troubleshoot.explanation.answer import answer
 from tokenward.troubleshoot.explanation.case import Case
 from tokenward.troubleshoot.explanation.checks import case_checks, form_check, own_check, size_check, unopened_checks
-from tokenward.troubleshoot.explanation.keys import Keys, keys_of
+from tokenward.troubleshoot.explanation.keys import Keys, fetch_keys
 from tokenward.troubleshoot.explanation.nearest import nearest_issuer
-from tokenward.troubleshoot.explanation.notes import notes_on
+from tokenward.troubleshoot.explanation.notes import notes_on, set_clock_first
 from tokenward.troubleshoot.explanation.opened import Opened, opened
 from tokenward.troubleshoot.explanation.pasted import token_in
-from tokenward.troubleshoot.explanation.recognition import recognise_jwt
-from tokenward.troubleshoot.explanation.report import Check, Report, Verdict
+from tokenward.troubleshoot.explanation.report import Check, Report
 from tokenward.troubleshoot.explanation.signature import signature_check
-from tokenward.troubleshoot.explanation.what import What, recognise_text
 from tokenward.walk import Search, Walk
 
 TIMEOUT = 10.0
@@ -73,16 +70,21 @@ def explain(
     keys = _keys(case, at, clock, fetch, timeout, offline=offline)
     outcome = _walked(pasted.token, policy, case, keys, at)
     checks = _checks(given, policy, case, keys, outcome)
+    checks = set_clock_first(case, keys, checks) if now is None else checks
     notes = notes_on(case, keys, checks, judged_now=now is None)
     told = (pasted.note, *notes) if pasted.note else notes
-    return _report(given, case, keys, outcome, checks, told, at)
+    return answer(given, case, keys, outcome, checks, told, at)
 
 
 def _require(policy: object, timeout: object) -> None:
     if policy is not None and not isinstance(policy, Policy):
         raise PolicyError("policy", "it is not a Policy", "Pass entra.databricks(...), entra.api(...), Policy([...]) or None.")
     validation.some_seconds(
-        "timeout", timeout, most=MAX_TIMEOUT, problem="nothing is fetched in 0 seconds", fix="Give more, or offline=True."
+        "timeout",
+        timeout,
+        most=MAX_TIMEOUT,
+        problem="nothing is fetched in 0 seconds",
+        fix="Give more seconds, or --offline (offline=True).",
     )
 
 
@@ -110,7 +112,7 @@ def _keys(case: Case | None, at: float, clock: Clock, fetch: Fetch | None, timeo
     if case is None or case.nearest is None or not case.nearest.shares_keys:
         return None
     how = HttpxFetch() if fetch is None else validation.fetch(fetch, async_one=False)
-    return keys_of(case.issuer, now=at, clock=clock, fetch=how, timeout=timeout, offline=offline)
+    return fetch_keys(case.issuer, now=at, clock=clock, fetch=how, timeout=timeout, offline=offline)
 
 
 def _walked(
@@ -141,66 +143,3 @@ def _checks(
         return [*first, *unopened_checks(token)]
     checks = [*first, *case_checks(case), signature_check(case, token.compact, keys)]
     return [*checks, own_check(checks, outcome)] if policy is not None and policy.checks else checks
-
-
-# -- the answer --------------------------------------------------------------------------------------------------------
-
-
-def _report(
-    given: Opened,
-    case: Case | None,
-    keys: Keys | None,
-    outcome: AuthenticationError | Identity | None,
-    checks: list[Check],
-    notes: tuple[str, ...],
-    at: float,
-) -> Report:
-    what = _what(given)
-    verdict, code = _verdict(checks, outcome)
-    return Report(
-        what=what,
-        verdict=verdict,
-        code=code,
-        fingerprint=fingerprint_of(given.text) if given.compact is not None else None,
-        at=at,
-        issuer=case.issuer.issuer if case is not None and case.nearest is not None else None,
-        header=given.header_members,
-        claims=given.claims,
-        checks=tuple(checks),
-        notes=notes,
-        next=_next(what, verdict, code, checks),
-        clock_skew=keys.skew if keys is not None else None,
-    )
-
-
-def _verdict(checks: list[Check], outcome: AuthenticationError | Identity | None) -> tuple[Verdict, str | None]:
-    if isinstance(outcome, Identity):
-        return "accepted", None
-    failed = next((check.code for check in checks if check.finding.held is False), None)
-    if isinstance(outcome, AuthenticationError) and not isinstance(outcome, ServiceUnavailable):
-        return "refused", outcome.code
-    if failed is not None:
-        return "refused", failed
-    return "undecided", outcome.code if outcome is not None else None
-
-
-def _what(token: Opened) -> What:
-    header: Mapping[str, object] | None = token.header_members
-    if header is None or token.claims is None:
-        return recognise_text(token.text)
-    return recognise_jwt(header, token.claims)
-
-
-def _next(what: What, verdict: Verdict, code: str | None, checks: list[Check]) -> str:
-    """The fix of the check that decided; what was given by mistake goes first, if it is not what the fix speaks of."""
-    if verdict == "accepted":
-        return "Nothing to change: the middleware lets this token in."
-    if verdict == "undecided":
-        return next((check.finding.fix for check in checks if check.finding.held is None and check.finding.fix), what.advice)
-    if what.advice and code in _MISTAKEN:
-        return what.advice
-    return next((check.finding.fix for check in checks if check.code == code), what.advice)
-
-
-_MISTAKEN = frozenset({"malformed_token", "algorithm_not_allowed", "issuer_not_trusted"})
-"""Codes behind which there is usually another kind of token than was meant."""

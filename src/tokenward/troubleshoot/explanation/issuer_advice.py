@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tokenward.errors import AuthenticationError
+from tokenward.judging.source import source_of
 from tokenward.troubleshoot.explanation import sources
 from tokenward.troubleshoot.explanation.audience_advice import names_this_service
 from tokenward.troubleshoot.explanation.case import Case
@@ -26,7 +27,7 @@ def advice(case: Case, rejection: AuthenticationError) -> tuple[str, str]:
         return _between_directories(case, own, meant, rejection)
     if own is not None and own.directory != "workforce":
         return _own_issuer(own), sources.ACCESS_TOKENS
-    return _letters(case) or rejection.hint, "RFC 7519 section 4.1.1"
+    return _letters(case) or rejection.hint, source_of("issuer")
 
 
 def _between_directories(case: Case, own: EntraIssuer, meant: EntraIssuer, rejection: AuthenticationError) -> tuple[str, str]:
@@ -39,9 +40,9 @@ def _between_directories(case: Case, own: EntraIssuer, meant: EntraIssuer, rejec
             sources.CLOUDS,
         )
     if rejection.code == "tenant_not_allowed" or own.tenant not in _tenants(case):
-        return _other_tenant(meant), sources.CLAIMS_VALIDATION
+        return _other_tenant(case, meant), sources.CLAIMS_VALIDATION
     if own.version != meant.version and not _believes(case, own.version):
-        return (_other_version(own) if names_this_service(case) else _OTHER_RESOURCE), sources.ACCESS_TOKENS
+        return (_other_version(case, own) if names_this_service(case) else _OTHER_RESOURCE), sources.ACCESS_TOKENS
     return _letters(case) or rejection.hint, sources.ACCESS_TOKENS
 
 
@@ -64,16 +65,23 @@ def _tenants(case: Case) -> frozenset[str]:
     return frozenset(named) if named or own is None else frozenset({own.tenant})
 
 
-def _other_tenant(meant: EntraIssuer) -> str:
-    authority = _AUTHORITIES[meant.cloud or "public"]
+def _other_tenant(case: Case, meant: EntraIssuer) -> str:
+    listed = _tenants(case)
+    tenant = min(listed) if len(listed) == 1 else "<tenant of the policy>"
+    where = f"{_AUTHORITIES[meant.cloud or 'public']}/{tenant} (not at common, or at the user's home tenant)"
+    if case.is_databricks:
+        return f"The token is not of the workspace's tenant. Have the client sign in at {where}: az login --tenant {tenant}."
     return (
-        f"The token is of a tenant that the policy does not list. Have the client sign in at {authority}/<tenant of the policy> "
-        "(not at common, or at the user's home tenant), or add the tenant to the policy's tenants."
+        f"The token is of a tenant that the policy does not list. Have the client sign in at {where}, "
+        "or add the tenant to the policy's tenants."
     )
 
 
-def _other_version(own: EntraIssuer) -> str:
+def _other_version(case: Case, own: EntraIssuer) -> str:
     wanted, value = ("2.0", "2") if own.version == "1.0" else ("1.0", "null or 1")
+    if not any("ver" in issuer.required_values for issuer in (case.policy.issuers if case.policy is not None else ())):
+        told = f"This is a version {own.version} token, and the policy names the issuer of version {wanted} only"
+        return f'{told}: write this iss (and its keys) as an issuer of the policy, or use kind = "api".'
     return (
         f"This is a version {own.version} token, and the policy believes version {wanted} only. The API's registration decides, "
         f"not the endpoint: in its manifest set api.requestedAccessTokenVersion to {value}, or list "

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from email.utils import mktime_tz, parsedate_tz
 
 from tokenward.issuer import Issuer
 from tokenward.keys.jwk import UnusableKey, read_jwk
@@ -20,9 +19,7 @@ from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse,
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.source import Clock, KeySource, Source, StaticSource
 from tokenward.token.strict import parse_object
-
-MAX_DATE_CHARS = 64
-"""An HTTP date has 29 (RFC 9110 section 5.6.7)."""
+from tokenward.troubleshoot.surroundings.clock import moment_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,7 +28,7 @@ class Keys:
 
     failure   why they could not be fetched, if they could not
     asked     whether they were to be had at all: not offline, unless the policy itself holds them
-    skew      seconds by which this machine's clock is ahead of the server that answered; None where it did not say
+    skew      seconds that this machine's clock is ahead of the server's that answered; None where it did not say
     unusable  of published keys that serve nobody: kid (may be None) and the reason
     """
 
@@ -42,7 +39,7 @@ class Keys:
     unusable: tuple[tuple[str | None, str], ...] = field(default=())
 
 
-def keys_of(issuer: Issuer, *, now: float, clock: Clock, fetch: Fetch, timeout: float, offline: bool) -> Keys:
+def fetch_keys(issuer: Issuer, *, now: float, clock: Clock, fetch: Fetch, timeout: float, offline: bool) -> Keys:
     """Fetch the issuer's keys, from the address in the policy and never from one in a token.
 
     now      the time of the explanation, at which they count as fetched; `clock` is compared with the server's
@@ -90,26 +87,15 @@ class _Asking:
         left = self._until - time.monotonic()
         if left <= 0:
             return FetchFailed("timeout", "the total deadline")
+        sent = self._clock()
         try:
             answer = checked(self._fetch(replace(request, timeout=left)))
         except Exception as exc:  # noqa: BLE001  # as the drivers: whatever a fetch raises is a failed fetch
             return as_failure(exc)
         self._last = answer.body
-        there = _date(answer)
-        self.skew = self.skew if there is None else self._clock() - there
+        skew = moment_of(answer.headers, sent, self._clock()).skew
+        self.skew = self.skew if skew is None else skew
         return answer
-
-
-def _date(answer: FetchResponse) -> float | None:
-    """When the answer was sent, by its server's clock: Date, and Age if a cache kept it (RFC 9111 section 5.1)."""
-    parts = parsedate_tz(answer.headers.get("date", "")[:MAX_DATE_CHARS])
-    age = answer.headers.get("age", "0").strip()
-    if parts is None or not (age.isascii() and age.isdigit() and len(age) < 9):
-        return None
-    try:
-        return float(mktime_tz(parts)) + int(age)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _unusable(document: Mapping[str, object]) -> tuple[tuple[str | None, str], ...]:

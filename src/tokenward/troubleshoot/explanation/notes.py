@@ -1,4 +1,5 @@
-"""What holds and still matters: by whose rules it was judged, clocks that differ, keys that should not be published.
+"""What holds and still matters: by whose rules it was judged, clocks that differ, claims that mislead, keys that should not be
+published.
 
 No note quotes a claim.
 """
@@ -6,26 +7,58 @@ No note quotes a claim.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tokenward.errors import TokenRejected
+from tokenward.identity import Claims
 from tokenward.token.lifetime import TIME_CHECKS
 from tokenward.troubleshoot.explanation.case import Case
+from tokenward.troubleshoot.explanation.entra_claims import entra_issuer
 from tokenward.troubleshoot.explanation.keys import Keys
 from tokenward.troubleshoot.explanation.report import Check
+from tokenward.troubleshoot.surroundings.clock import differs, in_words
 
-SKEW = 5.0
-"""Seconds by which clocks may differ before it is said: an HTTP date is whole seconds, and an answer takes its time."""
 ENDS_SOON = 30.0
 """Seconds before its end from which Databricks refuses a token (databricks-sdk-py oauth.py)."""
+
+MILLISECONDS_FROM = 1e11
+"""As seconds it is the year 5138, and as milliseconds 1973: every date of a token since then is beyond it in milliseconds."""
+_OVERAGE = (
+    "groups are left out: the user is in too many. Ask Graph for them (transitiveMemberOf), or have the application emit only "
+    "the groups that are assigned to it, or use roles."
+)
+_SET_CLOCK = "synchronise this machine's clock (timedatectl; w32tm /resync; chronyc makestep). If it is right, tell the issuer."
 
 
 def notes_on(case: Case | None, keys: Keys | None, checks: Sequence[Check], *, judged_now: bool) -> tuple[str, ...]:
     """The notes on an opened token; `judged_now` says that the time is this machine's."""
     if case is None:
         return ()
-    notes = [_nearest(case), _skew(case, keys, checks, judged_now=judged_now), _life(case), *_keys(keys)]
+    clock = _skew(case, keys, checks, judged_now=judged_now)
+    notes = [_nearest(case), clock, _life(case), *claim_notes(case.claims), *_keys(keys)]
     return tuple(note for note in notes if note)
+
+
+def claim_notes(claims: Claims) -> list[str]:
+    """What in the claims misleads, whether or not they are verified."""
+    dates = [name for name in ("exp", "nbf", "iat") if looks_like_milliseconds(claims.get(name))]
+    looks = f"{' and '.join(dates)} {'looks' if len(dates) == 1 else 'look'} like milliseconds"
+    notes = [f"{looks}; a token's dates are seconds since 1970 (RFC 7519 section 2)."] if dates else []
+    return [*notes, _OVERAGE] if _has_overage(claims) else notes
+
+
+def looks_like_milliseconds(date: object) -> bool:
+    """Whether no issuer can mean these seconds."""
+    return isinstance(date, (int, float)) and not isinstance(date, bool) and date >= MILLISECONDS_FROM
+
+
+def _has_overage(claims: Claims) -> bool:
+    """Entra's sign that a token's groups are too many; hasgroups is that of the implicit flow."""
+    if claims.get("groups") is not None or entra_issuer(claims.get("iss")) is None:
+        return False
+    elsewhere = claims.get("_claim_names")
+    return claims.get("hasgroups") is True or (isinstance(elsewhere, Mapping) and "groups" in elsewhere)
 
 
 def _nearest(case: Case) -> str:
@@ -43,10 +76,31 @@ def _nearest(case: Case) -> str:
 def _skew(case: Case, keys: Keys | None, checks: Sequence[Check], *, judged_now: bool) -> str:
     """A wrong clock, and what the verdict would be by the issuer's."""
     skew = keys.skew if keys is not None else None
-    if skew is None or abs(skew) < SKEW:
+    if skew is None or not differs(skew):
         return ""
-    told = f"This machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the issuer's."
-    return f"{told} {_by_other_clock(case, checks, skew)}" if judged_now else told
+    said = f"{in_words(skew, 'the issuer').capitalize()}."
+    return f"{said} {_by_other_clock(case, checks, skew)}" if judged_now else said
+
+
+def set_clock_first(case: Case | None, keys: Keys | None, checks: Sequence[Check]) -> list[Check]:
+    """The same checks; where one of time fails that would hold by the issuer's clock, the fix is to set this machine's."""
+    skew = keys.skew if keys is not None else None
+    if case is None or skew is None or not differs(skew):
+        return list(checks)
+    fix = f"{in_words(skew, 'the issuer').capitalize()}, by which this would hold: {_SET_CLOCK}"
+    return [_mended(check, fix) if _is_the_clocks(case, check, skew) else check for check in checks]
+
+
+def _is_the_clocks(case: Case, check: Check, skew: float) -> bool:
+    """Whether the check fails by this machine's clock alone."""
+    name = check.finding.name
+    if check.finding.held is not False or name not in {row.name for row in TIME_CHECKS}:
+        return False
+    return _holds(case, name, case.now - skew)
+
+
+def _mended(check: Check, fix: str) -> Check:
+    return replace(check, finding=replace(check.finding, fix=fix, source="RFC 9110 section 6.6.1"))
 
 
 def _by_other_clock(case: Case, checks: Sequence[Check], skew: float) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from tokenward.entra import DATABRICKS_RESOURCE, caller_kind
 from tokenward.hints import GRAPH_AUDIENCES
 from tokenward.issuer import ID_TOKEN_MARKS
+from tokenward.issuer_fields import NOT_ACCESS_TOKENS
 from tokenward.token.caller import is_guest
 from tokenward.troubleshoot.explanation.entra_claims import entra_issuer
 from tokenward.troubleshoot.explanation.what import ASK_ACCESS, What
@@ -46,29 +47,55 @@ def _unsigned(header: Members, claims: Members) -> What | None:  # noqa: ARG001 
     )
 
 
-def _graph(header: Members, claims: Members) -> What | None:
-    if header.get("nonce") is None and not GRAPH_AUDIENCES.intersection(audiences(claims)):
+def _for_microsoft(header: Members, claims: Members) -> What | None:
+    """Others may put a nonce into a header for reasons of their own (RFC 8555 section 6.5.2), so only Entra's are meant."""
+    if entra_issuer(claims.get("iss")) is None:
         return None
-    why = " (its header is changed by a nonce)" if header.get("nonce") is not None else ""
+    has_nonce = header.get("nonce") is not None
+    if not GRAPH_AUDIENCES.intersection(audiences(claims)):
+        return _MICROSOFT if has_nonce else None
+    why = " (its header is changed by a nonce)" if has_nonce else ""
     sentence = f"An access token of Entra for Microsoft Graph, which nobody but Graph can verify{why}."
     return What(
         "graph_token", sentence, "Have the client ask for a scope of this API, instead of User.Read or another of Graph's."
     )
 
 
-def _refresh(header: Members, claims: Members) -> What | None:  # noqa: ARG001
-    if claims.get("typ") not in ("Refresh", "Offline"):
-        return None
-    return What(
-        "refresh_token", "A refresh token in the form of a JWT, which is for its issuer's token endpoint alone.", ASK_ACCESS
-    )
+_MICROSOFT = What(
+    "microsoft_token",
+    "An Entra token for one of Microsoft's own services (nonce in its header), which nobody but that service can verify.",
+    "Have the client ask for a scope of this API, instead of one of Microsoft's services.",
+)
+
+
+def _no_access(header: Members, claims: Members) -> What | None:  # noqa: ARG001
+    """What a claim says outright; ID tokens have other marks, too, and are recognised by all of them below."""
+    said = _says(claims)
+    return None if said is None or said in _ID else _NO_ACCESS.get(said, _OTHER)
+
+
+def _says(claims: Members) -> str | None:
+    """The mark of a token that is no access token, by the middleware's own table."""
+    return next((value for name, values in NOT_ACCESS_TOKENS.items() for value in values if claims.get(name) == value), None)
+
+
+_ID = ("ID", "id")
+_REFRESH = What(
+    "refresh_token", "A refresh token in the form of a JWT, which is for its issuer's token endpoint alone.", ASK_ACCESS
+)
+_NO_ACCESS = {
+    **dict.fromkeys(("Refresh", "Offline"), _REFRESH),
+    "Logout": What("logout_token", "A logout token: it tells an application that a session ended, and opens no API.", ASK_ACCESS),
+}
+_OTHER = What("no_access_token", "A JWT that says itself that it is no access token.", ASK_ACCESS)
 
 
 def _id_token(header: Members, claims: Members) -> What | None:
+    """Entra's name no calling application; app roles of the user may be in them."""
     marks = any(claims.get(mark) is not None for mark in ID_TOKEN_MARKS)
-    says = claims.get("typ") == "ID" or claims.get("token_use") == "id"
+    says = _says(claims) in _ID
     of_entra = entra_issuer(claims.get("iss")) is not None
-    names_nobody = of_entra and not any(claims.get(name) for name in ("azp", "appid", "scp", "roles"))
+    names_nobody = of_entra and not any(claims.get(name) for name in ("azp", "appid", "scp"))
     if not (says or names_nobody or (marks and str(header.get("typ")).lower() != "at+jwt")):
         return None
     whose = "An ID token of Entra" if of_entra else "An ID token"
@@ -114,6 +141,8 @@ def _caller(claims: Members) -> str:
         return "of an application in its own name (app-only)"
     if kind == "user":
         return "of a guest of the tenant" if is_guest(claims) else "of a user, through an application"
+    if claims.get("oid") is not None and claims.get("oid") == claims.get("sub"):
+        return "probably of an application in its own name (oid equals sub, no scp)"
     return "which names neither scopes nor roles"
 
 
@@ -125,8 +154,8 @@ def _any_jwt(header: Members) -> What:
 
 _RECOGNISERS: tuple[Callable[[Members, Members], What | None], ...] = (
     _unsigned,
-    _graph,
-    _refresh,
+    _for_microsoft,
+    _no_access,
     _of_databricks,
     _id_token,
     _of_entra,

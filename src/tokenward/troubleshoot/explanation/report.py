@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from tokenward.finding import Finding
 from tokenward.redaction import MAX_TEXT, shown
 from tokenward.troubleshoot.explanation.what import What
+from tokenward.troubleshoot.keyreport.key_cautions import PRIVATE_MEMBERS
 
 Verdict: TypeAlias = Literal["accepted", "refused", "undecided"]
 KEPT = frozenset({"alg", "typ", "kid", "x5t"})
 """Members of a header that `redact` lets through: they say which key and algorithm, and nothing of anybody."""
-_WORDS = {True: "ok", False: "failed", None: "open"}
+_PRIVATE_KEY = "<private key>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,12 @@ class Check:
     @property
     def verdict(self) -> str:
         """ok, failed or open, which is: could not be judged."""
-        return _WORDS[self.finding.held]
+        return self.finding.verdict
 
     def to_json(self, *, redact: bool = False) -> dict[str, object]:
         found = self.finding
         seen = described(found.seen) if redact and self.shows_claims else safe(found.seen)
-        told = {"check": found.name, "expected": safe(found.expected), "seen": seen, "verdict": self.verdict}
-        return {**told, "code": self.code, "fix": found.fix, "source": found.source}
+        return found.to_json(expected=safe(found.expected), seen=seen, code=self.code)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,7 +52,7 @@ class Report:
     checks       every check, in the order of the middleware's tables, the keys and the policy's own checks last
     notes        what holds and still matters; they quote no claims
     next         the next step, in a sentence
-    clock_skew   seconds by which this machine's clock is ahead of the issuer's; None if that is not known
+    clock_skew   seconds that this machine's clock is ahead of the issuer's (negative: behind); None if that is not known
     """
 
     what: What
@@ -82,29 +82,37 @@ class Report:
         what = {"kind": self.what.kind, "sentence": self.what.sentence, "advice": self.what.advice}
         answer = {"what": what, "verdict": self.verdict, "code": self.code, "fingerprint": self.fingerprint, "at": self.at}
         checks = [check.to_json(redact=redact) for check in self.checks]
-        shown_parts = {"header": _header(self.header, redact), "claims": _claims(self.claims, redact)}
-        return {**answer, "issuer": self.issuer, **shown_parts, "checks": checks, "notes": list(self.notes), "next": self.next}
+        parts = {
+            "header": None if self.header is None else shown_header(self.header, redact=redact),
+            "claims": None if self.claims is None else shown_claims(self.claims, redact=redact),
+        }
+        told = {"checks": checks, "notes": list(self.notes), "next": self.next, "clock_skew": self.clock_skew}
+        return {**answer, "issuer": self.issuer, **parts, **told}
 
 
-def _header(members: Mapping[str, object] | None, redact: bool) -> dict[str, object] | None:
-    if members is None:
-        return None
-    return {name: described(value) if redact and name not in KEPT else safe(value) for name, value in members.items()}
+def shown_header(members: Mapping[str, object], *, redact: bool) -> dict[str, object]:
+    """A header's members as they may be seen; with `redact`, only those that say nothing of anybody keep their values."""
+    return _shown(members, KEPT if redact else members.keys())
 
 
-def _claims(members: Mapping[str, object] | None, redact: bool) -> dict[str, object] | None:
-    if members is None:
-        return None
-    return {str(safe(name)): described(value) if redact else safe(value) for name, value in members.items()}
+def shown_claims(members: Mapping[str, object], *, redact: bool) -> dict[str, object]:
+    """The claims as they may be seen; with `redact`, none keeps its value."""
+    return _shown(members, () if redact else members.keys())
+
+
+def _shown(members: Mapping[str, object], kept: Collection[str]) -> dict[str, object]:
+    return {str(safe(name)): safe(value) if name in kept else described(value) for name, value in members.items()}
 
 
 def safe(value: object) -> object:
-    """A JSON value without what could be a token in it; other texts stay whole, if they are no longer than texts in a log."""
+    """A JSON value without what could be a token or is a private key (of a JWK); other texts stay whole, if they are no longer
+    than texts in a log."""
     if isinstance(value, str):
         looked_at = str(shown(value))
         return value if len(value) <= MAX_TEXT and "<token>" not in looked_at else looked_at
     if isinstance(value, Mapping):
-        return {str(safe(name)): safe(member) for name, member in value.items()}
+        hidden = PRIVATE_MEMBERS if "kty" in value else ()
+        return {str(safe(name)): _PRIVATE_KEY if name in hidden else safe(member) for name, member in value.items()}
     if isinstance(value, (list, tuple)):
         return [safe(item) for item in value]
     return shown(value)

@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tokenward.token.header import MAX_HEADER_PARTS
+from tokenward.token.strict import decode_base64url, parse_object
+
 ASK_ACCESS = "Have the client send the access token for this API, which it gets by asking for a scope of it."
 
 
@@ -25,11 +28,20 @@ def recognise_text(text: bytes) -> What:
     for pattern, what in _TEXTS:
         if pattern.match(text):
             return what
-    if text.count(b".") == 4:
+    if _is_encrypted(text):
         return _ENCRYPTED
     if text.count(b".") == 2:
         return What("damaged_jwt", "Three parts as of a JWT, which cannot be decoded.", _WHOLE)
     return What("opaque", "No JWT: an opaque token, or a part of one.", _OPAQUE)
+
+
+def _is_encrypted(text: bytes) -> bool:
+    """Five parts (RFC 7516 section 7.1), of which the first is a header with `enc`: other texts have four dots, too."""
+    parts = text.split(b".", 5)
+    try:
+        return len(parts) == 5 and "enc" in parse_object(decode_base64url(parts[0]), most=MAX_HEADER_PARTS)
+    except ValueError:
+        return False
 
 
 _WHOLE = "Copy it again as a whole: look for a cut end, line breaks, or characters that a chat or a mail has changed."
@@ -53,7 +65,7 @@ _TEXTS: tuple[tuple[re.Pattern[bytes], What], ...] = (
         re.compile(rb"[01]\.A[A-Za-z0-9_-]{20,}"),
         What(
             "entra_refresh_token",
-            "An opaque refresh token of Entra, which is for Entra's token endpoint alone.",
+            "A refresh token or authorization code of Entra: opaque, and for Entra's token endpoint alone.",
             f"Keep it secret, and never send it to an API. {ASK_ACCESS}",
         ),
     ),

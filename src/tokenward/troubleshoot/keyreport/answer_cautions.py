@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from tokenward.issuer_name import is_template
@@ -13,12 +12,9 @@ from tokenward.keys.rhythm import Rhythm
 from tokenward.redaction import shown
 from tokenward.troubleshoot.keyreport.caution import Caution, caution
 from tokenward.troubleshoot.keyreport.key_cautions import NEAR
-from tokenward.troubleshoot.keyreport.look import Exchange, Look
+from tokenward.troubleshoot.keyreport.look import Asked, Look
+from tokenward.troubleshoot.surroundings.clock import differs, in_words, moment_of
 
-MAX_SKEW = 5.0
-"""Seconds. Clocks that are synchronised differ by less than one, and Date has no fractions."""
-MAX_AGE_HEADER = 10
-"""Digits of an Age; RFC 9111 section 1.2.2 stops at 2^31."""
 REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 RHYTHM = Rhythm()
 
@@ -32,22 +28,9 @@ def answer_cautions(look: Look) -> list[Caution]:
     return [*found, *_of_caching(look), *_of_clocks(answers)]
 
 
-def skew_of(answer: Exchange) -> float | None:
-    """Seconds by which the server's clock is ahead of ours (behind if negative); None if its Date says nothing.
-
-    A cache on the way repeats the Date of old; its Age says how old.
-    """
-    if answer.response is None:
-        return None
-    age = answer.response.headers.get("age", "0").strip()
-    try:
-        date = parsedate_to_datetime(answer.response.headers.get("date", "")).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    date += float(age) if age.isascii() and age.isdigit() and len(age) <= MAX_AGE_HEADER else 0.0
-    if answer.asked_at - 1 <= date <= answer.answered_at:
-        return 0.0
-    return date - answer.answered_at if date > answer.answered_at else date - answer.asked_at
+def skew_of(answer: Asked) -> float | None:
+    """Seconds that this machine's clock is ahead of the server's; None if there is no answer, or its Date says nothing."""
+    return None if answer.response is None else moment_of(answer.response.headers, answer.asked_at, answer.answered_at).skew
 
 
 def issuer_said(look: Look) -> object:
@@ -84,26 +67,26 @@ def _difference(expected: str, said: object) -> str:
     return f"{told}: only upper and lower case differ" if said.lower() == expected.lower() else told
 
 
-def _of_addresses(answers: Sequence[Exchange]) -> Iterator[Caution]:
+def _of_addresses(answers: Sequence[Asked]) -> Iterator[Caution]:
     yield from _at("http_address", [(answer, "") for answer in answers if answer.url.startswith("http://")])
     answered = [(answer, answer.response.status) for answer in answers if answer.response is not None]
     yield from _at("redirect", [(answer, f"HTTP {status}") for answer, status in answered if status in REDIRECTS])
 
 
-def _of_types(answers: Sequence[Exchange]) -> Iterator[Caution]:
+def _of_types(answers: Sequence[Asked]) -> Iterator[Caution]:
     good = [answer for answer in answers if answer.response is not None and answer.response.status == 200]
     given = [(answer, answer.response.headers.get("content-type", "")) for answer in good if answer.response is not None]
     yield from _at("content_type", [(answer, str(shown(said or "none"))) for answer, said in given if not _JSON.match(said)])
 
 
-def _of_sizes(answers: Sequence[Exchange]) -> Iterator[Caution]:
+def _of_sizes(answers: Sequence[Asked]) -> Iterator[Caution]:
     sized = [(answer, len(answer.response.body)) for answer in answers if answer.response is not None]
     near = [(answer, f"{size} of {MAX_BODY_BYTES} bytes") for answer, size in sized if size >= NEAR * MAX_BODY_BYTES]
     refused = [answer for answer in answers if isinstance(answer.outcome, FetchFailed) and answer.outcome.kind == "too_large"]
     yield from _at("size_near_bound", [*near, *((answer, f"more than {MAX_BODY_BYTES} bytes") for answer in refused)])
 
 
-def _at(name: str, seen: Sequence[tuple[Exchange, str]]) -> Iterator[Caution]:
+def _at(name: str, seen: Sequence[tuple[Asked, str]]) -> Iterator[Caution]:
     """One caution for both documents."""
     if seen:
         yield caution(name, "; ".join(f"{what} from {shown(answer.url)}".removeprefix(" from ") for answer, what in seen))
@@ -122,8 +105,8 @@ def _of_caching(look: Look) -> Iterator[Caution]:
         yield caution("cache_too_long", seen)
 
 
-def _of_clocks(answers: Sequence[Exchange]) -> Iterator[Caution]:
+def _of_clocks(answers: Sequence[Asked]) -> Iterator[Caution]:
     """Of the last answer that says so: one clock is enough."""
     skews = [skew for answer in answers if (skew := skew_of(answer)) is not None]
-    if skews and abs(skews[-1]) > MAX_SKEW:
-        yield caution("clock_skew", f"the issuer's clock is {abs(skews[-1]):.0f} s {'ahead' if skews[-1] > 0 else 'behind'}")
+    if skews and differs(skews[-1]):
+        yield caution("clock_skew", in_words(skews[-1], "the issuer"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.utils import CryptographyDeprecationWarning
 
 from tokenward.keys.jwk import MAX_MEMBER_CHARS
 
@@ -40,11 +42,18 @@ def certificate_of(jwk: Mapping[str, object]) -> Certificate | None:
         raise ValueError("x5c is not a list of certificates")
     try:
         der = base64.b64decode(first, validate=True)
-        parsed = x509.load_der_x509_certificate(der)
+        parsed = _parsed(der)
         begins, ends = parsed.not_valid_before_utc.timestamp(), parsed.not_valid_after_utc.timestamp()
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion):  # of which the last two are no ValueError
         raise ValueError("x5c holds no certificate") from None
     return Certificate(begins, ends, _thumbprints(der), _fingerprint(parsed))
+
+
+def _parsed(der: bytes) -> x509.Certificate:
+    """Without the warnings that are meant for whoever made the certificate, such as of a serial number below 1."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return x509.load_der_x509_certificate(der)
 
 
 def _thumbprints(der: bytes) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from tokenward.issuer_name import tenant_of
 from tokenward.keys.jwk import MAX_MEMBER_CHARS, Key, UnusableKey, read_jwk
@@ -14,28 +13,10 @@ from tokenward.redaction import shown
 from tokenward.token.signature import may_speak
 from tokenward.token.strict import decode_base64url
 from tokenward.troubleshoot.keyreport.certificate import Certificate, certificate_of
+from tokenward.troubleshoot.keyreport.why import why
 
 FINGERPRINT_DIGITS = 12
 """Of a public key's SHA-256, in hexadecimal: enough to see that the key under a kid is another one."""
-
-WORDS: Mapping[str, str] = MappingProxyType(
-    {
-        "private_key_published": "a private key",
-        "unknown_kty": "kty signs no tokens here",
-        "not_for_signatures": "not for signatures (use)",
-        "not_for_verification": "key_ops holds no verify",
-        "curve_not_supported": "curve signs no tokens here",
-        "alg_not_supported": "alg is unknown, or not of this kty or curve",
-        "rsa_size": "RSA outside 2048 to 8192 bits",
-        "rsa_exponent": "an unsafe RSA exponent",
-        "kid_missing": "no kid, among several keys",
-        "kid_repeated": "one of too many with this kid",
-        "set_refused": "the whole set is refused",
-        "another_cloud": "of another cloud",
-        "bound_elsewhere": "bound to another issuer",
-    }
-)
-"""Why a key is not used, for people; reasons that are not here are read as they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +56,7 @@ class KeyRow:
 
     @property
     def why(self) -> str:
-        return WORDS.get(self.reason, self.reason.replace("_", " "))
+        return why(self.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class Asked:
     """One request and what came of it: an answer, or why there was none.
 
     asked_at, answered_at  epoch seconds, by our own clock
@@ -57,8 +57,8 @@ class Look:
 
     place: Place
     issuer: str | None
-    discovery: Exchange | None
-    jwks: Exchange | None
+    discovery: Asked | None
+    jwks: Asked | None
     loaded: Loaded | None
     failure: FetchFailed | None
 
@@ -94,7 +94,7 @@ class _Wire:
     """Asks each address once, within one total time, and keeps what came back."""
 
     def __init__(self, fetch: Fetch, clock: Clock, monotonic: Clock) -> None:
-        self.answers: dict[str, Exchange] = {}
+        self.answers: dict[str, Asked] = {}
         self._fetch, self._clock, self._monotonic = fetch, clock, monotonic
         self._until = monotonic() + TIMEOUT
 
@@ -106,10 +106,10 @@ class _Wire:
             self.answers[request.url] = self._asked(request)
         return self.answers[request.url].outcome
 
-    def _asked(self, request: FetchRequest) -> Exchange:
+    def _asked(self, request: FetchRequest) -> Asked:
         asked_at, begin = self._clock(), self._monotonic()
         outcome = self._outcome(request, self._until - begin)
-        return Exchange(request.url, outcome, asked_at, self._clock(), self._monotonic() - begin)
+        return Asked(request.url, outcome, asked_at, self._clock(), self._monotonic() - begin)
 
     def _outcome(self, request: FetchRequest, remaining: float) -> FetchResponse | FetchFailed:
         if remaining <= 0:

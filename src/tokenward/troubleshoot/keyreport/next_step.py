@@ -19,6 +19,7 @@ NEXT: Mapping[str, str] = MappingProxyType(
         "timeout": "Check the route from this machine: proxy (HTTPS_PROXY), firewall, DNS. Then try again.",
         "dns": "Check the spelling of the issuer and this machine's name resolution; a proxy is taken from HTTPS_PROXY.",
         "tls": "Check the certificate and this machine's clock; a private authority is named by SSL_CERT_FILE.",
+        "read": "The connection broke: check the network, the firewall and the proxy (HTTPS_PROXY). Then try again.",
         "connect": "Check the address, the firewall and the proxy (HTTPS_PROXY), and whether the issuer is up.",
         "status": "Check the address: is it the iss of the tokens, to the letter? Entra's has the tenant id in it.",
         "redirect": "Give the address that it redirects to, if it is the issuer's own.",
@@ -26,7 +27,7 @@ NEXT: Mapping[str, str] = MappingProxyType(
         "encoding": "Have the server send the document without Content-Encoding.",
         "not_json": "Check the address; where it is right, a proxy or a login page may answer in the issuer's place.",
         "metadata": "Compare the expected issuer with the one in the document; the policy must name the one that tokens carry.",
-        "no_keys": "Ask whoever runs the issuer to publish a signing key that is usable; the table says what is wrong with each.",
+        "no_keys": "Ask whoever runs the issuer to publish a usable signing key; `tokenward keys` says what is wrong with each.",
     }
 )
 

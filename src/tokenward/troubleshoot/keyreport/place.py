@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tokenward import entra, validation
-from tokenward.clouds import CHINA, PUBLIC, US_GOV
+from tokenward.clouds import NAMED
 from tokenward.errors import PolicyError
 from tokenward.issuer import Issuer
 from tokenward.issuer_name import for_tenant, is_template, issuer_name, tenant_of
@@ -43,7 +43,7 @@ def place_of(issuer: str | Issuer | None, jwks_uri: str | None = None) -> Place:
     """Find the place as a policy would. Nothing is fetched.
 
     issuer    an `iss`, an Issuer of a policy, or the address of a discovery document; Entra's are known, with a tenant id,
-              "{tenantid}" or "common" in them
+              "{tenantid}", "common" or "organizations" in them
     jwks_uri  the address of the keys, in place of discovery
 
     Raises PolicyError.
@@ -85,7 +85,7 @@ def _policy_of(issuer: Issuer, name: str) -> Policy:
 
 def _of_entra(name: str) -> Place | None:
     """As `entra.api` finds it: the metadata is at the cloud's authority, and not below a v1 issuer."""
-    for cloud in (PUBLIC, US_GOV, CHINA):
+    for cloud in NAMED.values():
         for template in (cloud.v1_issuer, cloud.v2_issuer):
             shared = name in (template, *(for_tenant(template, word) for word in _SHARED))
             tenant = tenant_of(name) or ""

@@ -16,7 +16,7 @@ from tokenward.troubleshoot.keyreport.answer_cautions import answer_cautions, sk
 from tokenward.troubleshoot.keyreport.caution import WEIGHTS, Caution
 from tokenward.troubleshoot.keyreport.key_cautions import key_cautions
 from tokenward.troubleshoot.keyreport.key_row import Judged, KeyRow, judge_keys
-from tokenward.troubleshoot.keyreport.look import Clock, Exchange, Look, look
+from tokenward.troubleshoot.keyreport.look import Asked, Clock, Look, look
 from tokenward.troubleshoot.keyreport.next_step import Verdict, next_step, verdict_of
 from tokenward.troubleshoot.keyreport.place import Place, place_of
 
@@ -28,7 +28,7 @@ class DocumentFacts:
     problem  why it did not come, or was refused as an answer; empty if it came
     size     of the body, in bytes
     seconds  that it took
-    skew     seconds by which the server's clock is ahead of ours; None if it does not say
+    skew     seconds that this machine's clock is ahead of the server's (negative: behind); None if it does not say
     """
 
     url: str
@@ -88,6 +88,9 @@ def keys_of(
     fetch      who makes the requests (`tokenward.keys.port.Fetch`); by default HttpxFetch
     clock      epoch seconds; monotonic is for the time limit of ten seconds
 
+    Of an Issuer of Entra both versions are believed, whatever the policy's `versions`: a key that is bound to the 2.0 form of the
+    issuer reads usable here, and a policy with versions=["1.0"] alone refuses the tokens that it signed.
+
     Raises PolicyError if that is no place where keys may be. An issuer that fails is a report, too.
     """
     seen = look(place_of(issuer, jwks_uri), fetch or HttpxFetch(), clock=clock, monotonic=monotonic)
@@ -144,20 +147,20 @@ def _refresh_after(max_age: float | None) -> float:
     return rhythm.refresh_interval if max_age is None else min(max(max_age, rhythm.refresh_floor), rhythm.refresh_interval)
 
 
-def _facts(exchange: Exchange | None) -> DocumentFacts | None:
-    if exchange is None:
+def _facts(asked: Asked | None) -> DocumentFacts | None:
+    if asked is None:
         return None
-    answer = exchange.response
+    answer = asked.response
     headers = {} if answer is None else answer.headers
     return DocumentFacts(
-        url=str(shown(exchange.url)),
+        url=str(shown(asked.url)),
         status=None if answer is None else answer.status,
-        problem="" if answer is not None else str(shown(str(exchange.outcome))),
+        problem="" if answer is not None else str(shown(str(asked.outcome))),
         content_type=_header(headers.get("content-type")),
         cache_control=_header(headers.get("cache-control")),
         size=None if answer is None else len(answer.body),
-        seconds=round(exchange.seconds, 3),
-        skew=skew_of(exchange),
+        seconds=round(asked.seconds, 3),
+        skew=skew_of(asked),
     )
 
 

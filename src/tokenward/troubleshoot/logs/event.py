@@ -127,6 +127,6 @@ def _count(value: Any) -> int:
 
 
 def _seconds(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         return 0.0
-    return min(max(float(value), 0.0), MAX_SECONDS)
+    return float(min(value, MAX_SECONDS))  # compared as it is: an integer may be larger than any float

@@ -37,6 +37,8 @@ def moment(value: object) -> float | None:
 
 
 def _of_number(value: float) -> float | None:
+    if not 0 <= value < LATEST * UNITS[-1]:  # JSON's integers may be larger than any float, and divided they would overflow
+        return None
     for unit in UNITS:
         if EARLIEST <= value / unit < LATEST:
             return value / unit

@@ -6,6 +6,7 @@ import gzip
 import os
 import queue
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -37,7 +38,7 @@ class FileSource:
     def take(self, seconds: float) -> bytes | None:  # noqa: ARG002  # a file never keeps anybody waiting
         try:
             return self._file.read(CHUNK) or None
-        except (EOFError, ValueError) as exc:  # a compressed file that was cut off, or is none
+        except (EOFError, ValueError, zlib.error) as exc:  # a compressed file that was cut off or damaged, or is none
             raise OSError("it is not whole") from exc
 
     def close(self) -> None:

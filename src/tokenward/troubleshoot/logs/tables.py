@@ -12,7 +12,7 @@ from tokenward.troubleshoot.logs.summary import Caller, CodeSum, Summary
 MOST_CALLERS = 50
 """Rows of issuers and clients; the JSON form has all."""
 
-_LINK = re.compile(r"https://[A-Za-z0-9.-]+(?:/[A-Za-z0-9._~/-]*)?(?:#[A-Za-z0-9._-]*)?")
+_LINK = re.compile(r"https://([A-Za-z0-9.-]+)(?:/[A-Za-z0-9._~/-]*)?(?:#[A-Za-z0-9._-]*)?")
 """What may become a link: a plain address, without a user, a port, a query or an escape."""
 
 
@@ -52,8 +52,8 @@ def _key(code: str, course: Course | None) -> Markup:
 
 
 def _docs(address: str) -> Markup:
-    if _LINK.fullmatch(address):
-        return element("a", address, href=address, rel="noreferrer noopener")
+    if link := _LINK.fullmatch(address):  # whoever writes into the log chose it, so its host is said, too
+        return joined(element("a", address, href=address, rel="noreferrer noopener"), f" (at {link[1]})")
     return element("code", address)
 
 

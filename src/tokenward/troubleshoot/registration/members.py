@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 from tokenward.validation import GUID
 
 Object: TypeAlias = Mapping[str, object]
 
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:Z|\+00:00)")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
 """ISO 8601 in UTC, as Graph writes it, with up to seven digits of a second (learn.microsoft.com/graph/api/resources)."""
 
 
@@ -44,9 +44,12 @@ def guid(item: Object, name: str) -> str | None:
 
 
 def seconds(item: Object, name: str) -> float | None:
-    """A time, in seconds since the epoch."""
+    """A time, in seconds since the epoch; None also for one that no calendar has."""
     found = _TIME.fullmatch(text(item, name) or "")
-    return None if found is None else float(calendar.timegm(tuple(int(part) for part in found.groups())))
+    try:
+        return None if found is None else datetime.fromisoformat(f"{found[1]}+00:00").timestamp()
+    except ValueError:
+        return None
 
 
 def member(item: Object, name: str) -> Object:

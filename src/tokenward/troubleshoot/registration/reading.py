@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tokenward.databricks.grant import Steps
+from tokenward.asking.steps import Steps
 from tokenward.token.strict import decode_base64url, parse_object
 from tokenward.troubleshoot.registration.asking import Graph, read_all, read_one
 from tokenward.troubleshoot.registration.facts import (

@@ -15,6 +15,8 @@ TIMEOUT = 10.0
 """Seconds for each of the two documents."""
 PASSING = frozenset({"timeout", "read", "not_started", "other"})
 """Failures that say nothing of the issuer, and may be gone in a moment; so do 429 and 5xx."""
+UNASKED = PASSING | {"dns", "connect"}
+"""Failures in which the issuer was not asked at all."""
 
 _SOURCE = "openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig"
 _FIXES = {
@@ -81,4 +83,5 @@ def _failed(location: Remote, asked: Sequence[str], failure: FetchFailed) -> lis
     fix = _AGAIN if passing else _FIXES.get(failure.kind, _AGAIN)
     what, seen = "discovery" if is_discovery else "keys", f"{failure}, at {asked[-1]}"
     before = [] if is_discovery else _discovered(location)
-    return [*before, Finding(what, "usable", seen, None if passing else False, fix, _SOURCE)]
+    held = None if passing or failure.kind in UNASKED else False
+    return [*before, Finding(what, "usable", seen, held, fix, _SOURCE)]

@@ -34,15 +34,14 @@ _SOURCE = "www.rfc-editor.org/rfc/rfc9110#section-4.3.4"
 
 
 def reachable(found: Seen | NotSeen, host: str) -> Finding:
-    """Whether there is an answer at all. One without a decision, such as a timeout, may be passing."""
+    """Whether there is an answer at all. Where there is none nothing is said of the server: it could not be asked."""
     expected = f"{host} answers"
     if isinstance(found, Seen):
         return Finding("reachable", expected, True, True, "", _SOURCE)
     if found.kind == "certificate" or found.kind.startswith("TLS"):
         return Finding("reachable", expected, "it answers, but see tls", True, "", _SOURCE)
-    held = None if found.kind in ("no answer in time", "the connection broke") else False
     fix = "Check the name, the network, the firewall and the proxy (HTTPS_PROXY), and try again."
-    return Finding("reachable", expected, found.kind, held, fix, _SOURCE)
+    return Finding("reachable", expected, found.kind, None, fix, _SOURCE)
 
 
 def tls(found: Seen | NotSeen, now: float) -> list[Finding]:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from tokenward import entra, validation
-from tokenward.databricks.driving import run
+from tokenward.asking.driving import run
 from tokenward.databricks.federation.federation_policy import FederationPolicy
 from tokenward.databricks.hosts import workspace_origin
 from tokenward.databricks.workspace.host_facts import HostMetadata, WorkspaceTenant, metadata_steps, tenant_steps
 from tokenward.errors import ExchangeUnavailable, PolicyError
 from tokenward.finding import Finding
+from tokenward.keys.fetch import HttpxFetch
 from tokenward.keys.location import Discovery, Static
 from tokenward.keys.port import Fetch
 from tokenward.troubleshoot.surroundings.clock import clock, no_clock
 from tokenward.troubleshoot.surroundings.issuers import usable
 from tokenward.troubleshoot.surroundings.probe import NotSeen, Seen
+from tokenward.troubleshoot.surroundings.probe import probe as probe_once
 from tokenward.troubleshoot.surroundings.tls import reachable, tls
 
 Parts: TypeAlias = dict[str, list[Finding]]
@@ -39,14 +41,14 @@ _FEDERATION = "docs.databricks.com/aws/en/dev-tools/auth/oauth-federation-policy
 class Means:
     """What to look with: a fetch as for keys, a probe for what is outside of answers, and the epoch clock."""
 
-    fetch: Fetch
-    probe: Probe
+    fetch: Fetch = field(default_factory=HttpxFetch)
+    probe: Probe = probe_once
     clock: Callable[[], float] = time.time
 
 
 def examine_workspace(
     host: str,
-    means: Means,
+    means: Means | None = None,
     *,
     tenant: str | None = None,
     cloud: entra.Cloud | None = None,
@@ -54,25 +56,32 @@ def examine_workspace(
 ) -> Parts:
     """Everything that can be seen without credentials, as seen from here: what Databricks itself can reach may differ.
 
+    It changes nothing, sends no token, and raises for nothing that a server answers: what could not be asked is a finding that
+    is open (`held` is None). It blocks, so an event loop calls it in a thread.
+
+    host      such as "adb-1234567890123456.7.azuredatabricks.net", or a URL
+    means     what to look with; by default the network and this machine's clock
     tenant    the one that you expect (GUID)
     cloud     where its keys are looked for; by default where the workspace sends people to sign in
     policies  federation policies, whose issuers are looked at
 
-    Raises PolicyError for what is no host of a workspace, no tenant, or too many policies.
+    Raises PolicyError for what is no host of a workspace, no tenant, or too many policies. Source:
+    docs.databricks.com/aws/en/dev-tools/auth/oauth-federation-policy.
     """
+    look = means or Means()
     origin = workspace_origin("host", host)
     name = urlsplit(origin).netloc
     expected = None if tenant is None else validation.tenant("tenant", tenant)
-    seen = means.probe(f"{origin}/oidc{_OAUTH}")
-    parts: Parts = {f"Workspace {name}": [reachable(seen, name), *tls(seen, means.clock()), *_clock(seen)]}
+    seen = look.probe(f"{origin}/oidc{_OAUTH}")
+    parts: Parts = {f"Workspace {name}": [reachable(seen, name), *tls(seen, look.clock()), *_clock(seen)]}
     found = None
     if isinstance(seen, Seen):
-        found, finding = _tenant(origin, expected, means)
-        parts[f"Workspace {name}"] += [finding, *_oauth(origin, means)]
+        found, finding = _tenant(origin, expected, look)
+        parts[f"Workspace {name}"] += [finding, *_oauth(origin, look)]
     known = expected or (found.id if found else None)
     if known is not None:
-        parts[f"Tenant {known}"] = _entra(known, cloud or (found.cloud if found else entra.PUBLIC), means)
-    parts |= _policies(policies, means)
+        parts[f"Tenant {known}"] = _entra(known, cloud or (found.cloud if found else entra.PUBLIC), look)
+    parts |= _policies(policies, look)
     if isinstance(seen, Seen) and not any(finding.name == "clock" for listed in parts.values() for finding in listed):
         parts[f"Workspace {name}"].append(no_clock())
     return parts

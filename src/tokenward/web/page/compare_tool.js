@@ -29,9 +29,10 @@ function shown(facts) {
   place.replaceChildren();
   status.textContent = missing.join(" ");
   if (missing.length) return;
-  const { total, cards } = comparison(...found.map((one) => open(one.token)), facts);
-  place.replaceChildren(compared(total), ...cards);
-  status.textContent = total ? `${total} differ` : "no difference";
+  const { total, spelled, cards } = comparison(...found.map((one) => open(one.token)), facts);
+  place.replaceChildren(compared({ total, spelled }), ...cards);
+  const several = found.some((one) => one.several) ? "; there are several tokens in a box, of which the first was compared" : "";
+  status.textContent = (total ? `${total} differ` : "no difference") + several;
 }
 
 function trouble(found, which) {

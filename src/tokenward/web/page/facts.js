@@ -6,6 +6,7 @@
  * @property {Record<string, string>} values whose well-known ids are
  * @property {object[]} errors
  * @property {(code: string) => object|undefined} error
+ * @property {Record<string, string>} lookUp beginnings of codes, and Microsoft's pages about those
  * @property {{issuer: string, audiences: string[], tenants: string[]|string|null}[]|null} policy
  */
 
@@ -16,7 +17,7 @@ export async function loadFacts() {
   return indexed(await answer.json());
 }
 
-function indexed({ terms, values, errors, policy }) {
+function indexed({ terms, values, errors, look_up: lookUp, policy }) {
   const byName = new Map(terms.map((term) => [term.name, term]));
   const families = terms.filter((term) => term.name.endsWith("*"));
   const byCode = new Map(errors.map((entry) => [entry.code, entry]));
@@ -25,6 +26,7 @@ function indexed({ terms, values, errors, policy }) {
     values: Object.assign(Object.create(null), values),
     errors,
     error: (code) => byCode.get(code),
+    lookUp,
     policy,
   };
 }

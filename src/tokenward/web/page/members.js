@@ -3,6 +3,7 @@
 import { code, el, source, visible } from "./dom.js";
 import { fromNow, isTime } from "./times.js";
 import { moment } from "./timeline.js";
+import { isLossy, losses, written } from "./written.js";
 
 /** Members that are shown; a token of the longest size has fewer. */
 const MOST = 300;
@@ -11,11 +12,12 @@ const LAST = ["aio", "rh", "uti"];
 /** Several words with spaces between them. */
 const SPACED = new Set(["scp", "scope", "amr"]);
 
-/** @param {string} title @param {Record<string, unknown>} members @param {import("./facts.js").Facts} facts */
+/** @param {string} raw the JSON as it was signed @param {Record<string, unknown>} members @param {import("./facts.js").Facts} facts */
 export function membersCard(title, members, raw, facts) {
   const names = inOrder(Object.keys(members)).slice(0, MOST);
-  const rows = names.map((name) => row(name, members[name], facts));
-  const text = el("details", el("summary", "As it was signed"), el("pre", visible(pretty(raw), 20000)));
+  const texts = written(raw);
+  const rows = names.map((name) => row(name, members[name], texts.get(name), facts));
+  const text = el("details", el("summary", "As it was signed"), el("pre", visible(raw, 20000)));
   text.querySelector("pre").tabIndex = 0;
   return el("section.card", el("h2", title, " ", el("span.count", `${Object.keys(members).length}`)), el("dl.members", ...rows), text);
 }
@@ -31,10 +33,15 @@ function rank(name) {
   return LAST.includes(name) || name.startsWith("xms_") ? 1 : 0;
 }
 
-function row(name, value, facts) {
+function row(name, value, text, facts) {
   const term = facts.term(name);
   const meaning = term ? el("dd.meaning", term.meaning, " ", source(term.source)) : el("dd.meaning", "Not in the glossary.");
-  return el("div", el("dt", code(name)), el("dd.value", ...shownValue(name, value, term?.form, facts)), meaning);
+  return el("div", el("dt", code(name)), el("dd.value", ...(isLossy(text) ? asWritten(text) : shownValue(name, value, term?.form, facts))), meaning);
+}
+
+/** A value that JSON.parse would change: its own text. @param {import("./written.js").Written} text */
+export function asWritten(text) {
+  return [...text.texts.slice(0, MOST).flatMap((one) => [code(one), " "]), ...losses(text).map((loss) => el("p.note", loss))];
 }
 
 /** A value, by its form: times with the date, lists item by item, well-known ids with whose they are. */
@@ -61,12 +68,4 @@ function chip(item, facts) {
 function known(text, facts) {
   const name = facts.values[text];
   return name ? el("span.known", name) : null;
-}
-
-function pretty(raw) {
-  try {
-    return JSON.stringify(JSON.parse(raw), null, 2);
-  } catch {
-    return raw;
-  }
 }

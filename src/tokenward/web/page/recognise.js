@@ -1,23 +1,50 @@
 // What was pasted: a token, alone or somewhere in a text, or something else that has a name.
+// As tokenward.troubleshoot.explanation.pasted and .what have it; a table of texts in tests/web holds the two together.
 
 import { headerOf } from "./decode.js";
 
 /** Characters of a text that is looked at; a token is a hundredth of it. */
 const MAX_TEXT = 1024 * 1024;
-/** They begin where a word does, or a long text without dots would be read again from each of its letters. */
-const JWT = /(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g;
-const WHOLE = /^[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
-const JWE = /(?<![A-Za-z0-9_.-])[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*){4}(?![A-Za-z0-9_.-])/;
-const BEARER = /^(authorization:\s*)?bearer\s+/i;
-const PREFERRED = ["access_token", "accessToken", "token", "id_token", "idToken", "value"];
+const MAX_LEVELS = 6;
+const MEMBERS = ["access_token", "accessToken", "token", "id_token", "idToken", "assertion", "subject_token"];
+const HEADER = /^(?:(?:proxy-)?authorization\s*:\s*)?bearer\s+/i;
+const QUOTES = new Set("\"'`");
+/** What is in no token: only a text with one of these is searched, so that a damaged token is judged as it was sent. */
+const AROUND = /[\s"'`{[<]|:\/\//;
+/** A JWE or a JWS. It begins where a word does, or a long text without dots would be read again from each of its letters. */
+const TOKEN = /(?<![\w-])[\w-]{10,}\.(?:[\w-]*(?:\.[\w-]+){3}|[\w-]+\.[\w-]*)/g;
+const WHOLE = new RegExp(`^${TOKEN.source}$`);
+
+const SEVERAL = "There are several tokens in the text; the first is taken, and the others were not looked at.";
+const AGAIN = "Copy it again as a whole: look for a cut end, or characters that a chat or a mail has changed.";
+/** What is no token that can be read; the first that fits. */
+const OTHERS = [
+  ["databricks_pat", /^dapi[0-9a-f]{8,}(-\d+)?$/i, "A Databricks personal access token (PAT)",
+    "It is opaque: only its workspace can judge it, and it is used as it is, never exchanged. Treat it as a password."],
+  ["entra_refresh_token", /^[01]\.A[\w-]{20,}/, "An Entra refresh token or authorization code",
+    "Only Entra can read it. Send it to nobody but the token endpoint; APIs are called with the access token that it gives."],
+  ["basic_credentials", /^basic\s/i, "Basic credentials: a name and a password, and no token", "Send “Authorization: Bearer TOKEN”."],
+  ["pem", /^-----BEGIN /, "A key or a certificate in PEM, and no token", "If it is a private key, keep it secret; paste the token."],
+  ["error_text", /^[^]{0,200}AADSTS\d{4}/, "An error, and no token", "It is explained under “Look up”."],
+  ["json", /^\{/, "JSON without a token under a name that is known", "Paste the token alone, or the token endpoint’s whole answer."],
+  ["several_words", /\S\s+\S/, "No token was found in this",
+    "Paste the text between “Bearer ” and the end of the line, or the token endpoint’s whole answer."],
+  ["encrypted_token", { test: isEncrypted }, "An encrypted token (JWE)",
+    "Only the service that it is for can read it. Ask the issuer for a signed access token (JWS)."],
+  ["damaged_jwt", /^[^.]*(\.[^.]*){2}$/, "Three parts as of a JWT, which cannot be decoded", AGAIN],
+  ["opaque", /^/, "An opaque token, or a part of one",
+    "Nothing can be read from it. Only whoever issued it can judge it; see whether a JWT can be asked for instead."],
+];
 
 /**
  * @typedef {object} Recognised
- * @property {"nothing"|"token"|"encrypted"|"other"|"error"} kind
+ * @property {string} kind "token", or as in a report of the server: "nothing", "opaque" ...
  * @property {string} token the token alone, of kind "token"
  * @property {string} found what was around it, in a few words
- * @property {string} title what it is, of kind "encrypted", "other" and "error"
+ * @property {boolean} several whether there are other tokens in the text beside it
+ * @property {string} title what it is, where it is no token
  * @property {string} advice what to do with it
+ * @property {boolean} error whether an error is in it, which can be looked up
  */
 
 /** @param {string} text @returns {Recognised} */
@@ -25,95 +52,96 @@ export function recognise(text) {
   const given = text.slice(0, MAX_TEXT).replace(/^\ufeff/, "").trim();
   if (!given) return is("nothing");
   const document = parsed(given);
-  const named = document && preferred(document);
-  return token(named?.text ?? given, named) ?? secret(named?.text ?? given) ?? errorIn(given, document) ?? nothingKnown(given);
+  const named = document && member(document);
+  const { text: inner, found, several = false } = alone(named?.text.trim() ?? given);
+  const note = named ? `Found in the member ${named.name} of the JSON.${several ? ` ${SEVERAL}` : ""}` : found;
+  if (readable(inner)) return { ...is("token"), token: inner, found: note, several };
+  const [kind, , title, advice] = OTHERS.find(([, pattern]) => pattern.test(inner));
+  return { ...is(kind, title, advice), error: /AADSTS\d{4}/.test(given) || typeof document?.error === "string" };
 }
 
-function is(kind, title = "", advice = "", token = "", found = "") {
-  return { kind, title, advice, token, found };
+function is(kind, title = "", advice = "") {
+  return { kind, title, advice, token: "", found: "", several: false, error: false };
 }
+
+/** As a JWT at least in part; the server says what is wrong with the rest. */
+function readable(text) {
+  const [header, , , more] = text.split(".", 4);
+  return text.includes(".") && more === undefined && Boolean(headerOf(header));
+}
+
+/** The token in a text, or the text without what stands around tokens. */
+function alone(bare) {
+  const unquoted = withoutQuotes(bare);
+  const rest = unquoted.replace(HEADER, "");
+  const inner = rest === unquoted ? unquoted : withoutQuotes(rest.trim());
+  const searched = AROUND.test(inner) ? inText(inner) : null;
+  return searched ?? { text: inner, found: rest === unquoted ? "" : "“Bearer” in front of it was left out." };
+}
+
+function withoutQuotes(text) {
+  let [start, end] = [0, text.length];
+  while (start < end && QUOTES.has(text[start])) start += 1;
+  while (start < end && QUOTES.has(text[end - 1])) end -= 1;
+  return text.slice(start, end);
+}
+
+/** Five parts (RFC 7516 section 7.1), of which the first is a header with `enc`: other texts have four dots, too. */
+function isEncrypted(text) {
+  const parts = text.split(".", 6);
+  return parts.length === 5 && headerOf(parts[0])?.enc !== undefined;
+}
+
+// -- JSON
 
 function parsed(text) {
+  if (!text.startsWith("{")) return null;
   try {
-    const value = JSON.parse(text);
-    return value && typeof value === "object" ? value : typeof value === "string" ? { value } : null;
+    return JSON.parse(text);
   } catch {
     return null;
   }
 }
 
-/** The member that holds a token, or else one that should; access tokens go first, at each level of the document. */
-function preferred(document) {
-  const found = [...members(document)];
-  return found.find(({ text }) => firstToken(text)) ?? found[0];
-}
-
-function* members(document, depth = 4) {
-  for (const name of PREFERRED) {
-    if (typeof document[name] === "string" && document[name]) yield { name, text: document[name] };
+/** The first of MEMBERS that the document has, where it is nearest to the document's beginning. */
+function member(document) {
+  const found = new Map();
+  let level = [document];
+  for (let depth = 0; depth < MAX_LEVELS; depth += 1) {
+    for (const inner of level) for (const name of MEMBERS) keep(found, name, inner[name]);
+    level = level.flatMap((outer) => Object.values(outer).filter((inner) => inner && typeof inner === "object"));
   }
-  for (const inner of Object.values(document)) {
-    if (depth && inner && typeof inner === "object") yield* members(inner, depth - 1);
+  const name = MEMBERS.find((one) => found.has(one));
+  return name ? { name, text: found.get(name) } : null;
+}
+
+function keep(found, name, value) {
+  if (typeof value === "string" && value.trim() && !found.has(name)) found.set(name, value);
+}
+
+// -- text
+
+function inText(text) {
+  const lines = text.split(/[\r\n]+/).map((line) => line.trim());
+  if (lines.length > 1 && !lines.some((line) => /[ \t]/.test(line))) {
+    const joined = lines.join("").replace(/["'`\\]+/g, "");
+    if (WHOLE.test(joined) && tokenOf(joined) === joined) return { text: joined, found: "Its line breaks were taken out." };
   }
-}
-
-function token(text, named) {
-  const encrypted = JWE.exec(text);
-  if (encrypted && headerOf(encrypted[0].split(".")[0])?.enc) {
-    const title = "An encrypted token (JWE)";
-    return is("encrypted", title, "Only the service that it is for can read it. Ask the issuer for a signed access token (JWS).");
+  let first = null;
+  for (const [candidate] of text.matchAll(TOKEN)) {
+    const found = tokenOf(candidate);
+    if (found && first && found !== first) return { text: first, found: SEVERAL, several: true };
+    first ??= found;
   }
-  const found = firstToken(joined(text)) ?? firstToken(text);
-  return found && is("token", "", "", found, around(text, found, named));
+  return first && { text: first, found: "Found in the text; the first token is taken." };
 }
 
-/** A token that a terminal or an editor broke into lines; other texts are not joined. */
-function joined(text) {
-  const whole = text.replace(BEARER, "").replace(/[\s"'`\\]+/g, "");
-  return WHOLE.test(whole) ? whole : "";
-}
-
-function firstToken(text) {
-  for (const [candidate] of text.matchAll(JWT)) {
-    for (const start of [0, Math.max(0, candidate.indexOf("eyJ"))]) {
-      const whole = candidate.slice(start);
-      if (headerOf(whole.split(".")[0])?.alg !== undefined) return whole;
-    }
-  }
-  return null;
-}
-
-function around(text, found, named) {
-  if (named && named.name !== "value") return `Found in the member ${named.name} of the JSON.`;
-  const rest = text.replace(found, "").replace(/["'`]/g, "").trim();
-  if (!rest) return "";
-  if (/^(authorization:\s*)?bearer$/i.test(rest)) return "“Bearer” in front of it was left out.";
-  return text.includes(found) ? "Found in the text; the first token is taken." : "Its line breaks were taken out.";
-}
-
-function secret(text) {
-  const word = text.replace(BEARER, "").replace(/^["'`]|["'`]$/g, "").trim();
-  if (/\s/.test(word)) return null;
-  if (/^dapi[0-9a-f]{8,}(-\d+)?$/.test(word)) {
-    const advice = "It is opaque: only its workspace can judge it, and it is used as it is, never exchanged. Treat it as a password.";
-    return is("other", "A Databricks personal access token (PAT)", advice);
-  }
-  if (/^[01]\.A[A-Za-z0-9_.-]{40,}$/.test(word)) {
-    const advice = "Only Entra can read it. Send it to nobody but the token endpoint; APIs are called with the access token that it gives.";
-    return is("other", "An Entra refresh token", advice);
+/** The part of it that begins with a header that can be read. */
+function tokenOf(candidate) {
+  for (const start of [0, Math.max(0, candidate.indexOf("eyJ"))]) {
+    const parts = candidate.slice(start).split(".");
+    const header = headerOf(parts[0]);
+    if (header) return (header.enc === undefined ? parts.slice(0, 3) : parts).join(".");
   }
   return null;
-}
-
-function errorIn(text, document) {
-  if (!/AADSTS\d{4,9}/.test(text) && typeof document?.error !== "string") return null;
-  return is("error", "An error, and no token", "It is explained under “Look up”.");
-}
-
-function nothingKnown(text) {
-  if (/^[A-Za-z0-9_.~+/=-]{20,}$/.test(text)) {
-    const advice = "Nothing can be read from it. Only whoever issued it can judge it; see whether a JWT can be asked for instead.";
-    return is("other", "An opaque token, or a part of one", advice);
-  }
-  return is("other", "No token was found in this", "Paste the text between “Bearer ” and the end of the line, or the token endpoint’s whole answer.");
 }

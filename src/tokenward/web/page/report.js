@@ -1,6 +1,8 @@
 // The answer first: what the token is, the verdict, what to change. Then every check.
 
 import { code, el, mark, source, visible } from "./dom.js";
+import { moment } from "./timeline.js";
+import { isTime } from "./times.js";
 
 const VERDICTS = {
   accepted: ["good", "Accepted"],
@@ -8,6 +10,10 @@ const VERDICTS = {
   undecided: ["open", "Undecided"],
 };
 const CHECKS = { ok: ["good", "holds"], failed: ["bad", "fails"], open: ["open", "open"] };
+
+const TIMES = new Set(["exp", "nbf", "iat"]);
+/** "not after 1795283507", and the same in UTC, which the time's title has. */
+const BOUND = /^((?:not )?(?:after|before)) (\d{1,13}(?:\.\d+)?)(?: \([^()]* UTC\))?$/;
 
 /** The card on top. @param {object} answer */
 export function answerCard({ kind, word, sentence, rejection, changes = [], next = "", notes = [], facts = [] }) {
@@ -47,9 +53,17 @@ function list(checks, name = "telling") {
 function item(check) {
   const [kind, word] = CHECKS[check.verdict] ?? CHECKS.open;
   const heading = el("p.check", mark(kind), el("span.word", word), el("strong", visible(check.check)), check.code ? code(check.code) : null);
-  const seen = el("dl.seen", el("dt", "expected"), el("dd", said(check.expected)), el("dt", "seen"), el("dd", said(check.seen)));
+  const seen = el("dl.seen", el("dt", "expected"), el("dd", ...told(check.check, check.expected)), el("dt", "seen"), el("dd", ...told(check.check, check.seen)));
   const fix = check.fix && check.verdict !== "ok" ? el("p.fix", visible(check.fix)) : null;
   return el("li", heading, seen, fix, source(check.source));
+}
+
+/** The times of a token are told as in its times; the number beside it is what the token and logs have. */
+function told(check, value) {
+  if (!TIMES.has(check)) return [said(value)];
+  if (isTime(value)) return [moment(value), " ", el("code.raw", String(value))];
+  const [, words, number] = (typeof value === "string" && BOUND.exec(value)) || [];
+  return number && isTime(Number(number)) ? [`${words} `, moment(Number(number)), " ", el("code.raw", number)] : [said(value)];
 }
 
 function said(value) {

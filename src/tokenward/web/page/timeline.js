@@ -14,13 +14,18 @@ const SHARE = 0.6;
 export function timeline(claims) {
   const times = Object.keys(NAMES).filter((name) => isTime(claims[name])).map((name) => ({ name, at: claims[name] }));
   if (!times.length) return null;
-  const start = claims.nbf ?? claims.iat;
+  const start = beginning(claims);
   const drawing = el("div.line");
   const section = el("section.card", el("h2", "Times"), drawing, list(times), el("p.hint", `In ${zone()}.`));
   const refresh = () => drawing.replaceChildren(line(start, claims.exp, drawing.clientWidth || WIDTH));
   refresh();
   section.refresh = refresh;
   return section;
+}
+
+/** As the middleware has it: the later of the two. */
+function beginning({ nbf, iat }) {
+  return [nbf, iat].filter(isTime).sort((one, other) => one - other).at(-1);
 }
 
 function list(times) {
@@ -37,10 +42,19 @@ export function moment(at) {
   return having(el("time", local(at)), { datetime: utc(at), title: utc(at) });
 }
 
+/** Why there is no line, or nothing. */
+function undrawn(start, end) {
+  if (!isTime(start)) return isTime(end) ? "names no beginning" : "names no beginning and no end";
+  if (!isTime(end)) return "names no end";
+  if (end === start) return "ends when it begins";
+  return end < start ? "ends before it begins" : "";
+}
+
 /** One unit is one pixel, so that words are as large as elsewhere at every width. */
 function line(start, end, width) {
   const now = Date.now() / 1000;
-  if (!isTime(start) || !isTime(end) || end <= start) return el("p.hint", "No line can be drawn: the token names no beginning or no end.");
+  const missing = undrawn(start, end);
+  if (missing) return el("p.hint", `No line can be drawn: the token ${missing}.`);
   const scale = scaled(start, end, now, width);
   const inside = now >= start && now < end;
   const word = inside ? `${span(end - now)} left of ${span(end - start)}` : now < start ? `begins ${fromNow(start)}` : `ended ${fromNow(end)}`;

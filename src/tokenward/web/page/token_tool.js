@@ -77,7 +77,8 @@ async function check() {
 
 function unread(found) {
   const card = answerCard({ kind: "none", word: found.title, sentence: found.advice });
-  if (found.kind !== "error") return card;
+  card.dataset.what = found.kind;
+  if (!found.error) return card;
   const button = having(el("button", "Look it up"), { type: "button" });
   button.addEventListener("click", () => {
     const error = document.getElementById("error");

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeAlias, TypeVar, assert_never
 
-from tokenward.databricks.grant import Answered, Pause, Steps
+from tokenward.asking.steps import Answered, Pause, Steps
 from tokenward.keys.loops import Loop, current_loop
 from tokenward.keys.port import AsyncFetch, Fetch, FetchFailed, FetchRequest, as_failure, checked
 
