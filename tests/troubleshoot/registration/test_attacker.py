@@ -150,7 +150,8 @@ def test_nothing_that_graph_answers_ends_in_an_exception(new_estate: Callable[[]
     def mutated(request: FetchRequest) -> FetchResponse:
         answer = fetch(request)
         content = json.loads(answer.body)
-        if (places := _places(content)) and data.draw(st.booleans()):
+        places, changes = _places(content), data.draw(st.booleans())
+        if places and changes:
             holder, name = places[data.draw(st.integers(0, len(places) - 1))]
             holder[name] = data.draw(ANYTHING)
         return FetchResponse(answer.status, answer.headers, json.dumps(content).encode())

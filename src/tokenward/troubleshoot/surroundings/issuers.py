@@ -18,7 +18,7 @@ PASSING = frozenset({"timeout", "read", "not_started", "other"})
 UNASKED = PASSING | {"dns", "connect"}
 """Failures in which the issuer was not asked at all."""
 
-_SOURCE = "openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig"
+_SOURCE = "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig"
 _FIXES = {
     "dns": "Check the host name; a private name can be resolved in its own network only.",
     "connect": "Check the address, the firewall and the proxy (HTTPS_PROXY).",

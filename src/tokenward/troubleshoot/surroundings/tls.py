@@ -30,7 +30,7 @@ ERRORS: Mapping[int, tuple[str, str]] = MappingProxyType(
 )
 """OpenSSL's numbers (docs.openssl.org/master/man1/openssl-verification-options and x509_vfy.h), in words, and what to do."""
 
-_SOURCE = "www.rfc-editor.org/rfc/rfc9110#section-4.3.4"
+_SOURCE = "RFC 9110 section 4.3.4"
 
 
 def reachable(found: Seen | NotSeen, host: str) -> Finding:

@@ -33,8 +33,8 @@ MAX_ISSUERS = 20
 """Of federation policies that are looked at; an account has a few, and each may cost a minute where nobody answers."""
 
 _OAUTH = "/.well-known/oauth-authorization-server"
-_TENANT = "learn.microsoft.com/azure/databricks/dev-tools/troubleshoot-aad-token"
-_FEDERATION = "docs.databricks.com/aws/en/dev-tools/auth/oauth-federation-policy"
+_TENANT = "https://learn.microsoft.com/azure/databricks/dev-tools/troubleshoot-aad-token"
+_FEDERATION = "https://docs.databricks.com/aws/en/dev-tools/auth/oauth-federation-policy"
 
 
 @dataclass(frozen=True, slots=True)
