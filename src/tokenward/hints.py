@@ -67,7 +67,8 @@ _HINTS_BY_CLAIM = {
     ),
     ("issuer_not_trusted", "ver"): "iss and ver contradict each other, so this is no genuine Entra token; treat it as an attack.",
     ("token_type_not_accepted", "nonce header"): (
-        "Only Microsoft Graph can verify this token (it has a nonce header); have the client ask for a token for this API."
+        "A nonce in the header: of Entra's tokens only the Microsoft service they are for, mostly Graph, can verify such; "
+        "ask for this API's."
     ),
     ("claim_missing", "azp"): _NO_CLIENT,
     ("claim_missing", "appid"): _NO_CLIENT,

@@ -79,7 +79,7 @@ def _az_file(given: str) -> AzFile:
 def _cloud(args: argparse.Namespace) -> Cloud | None:
     """None where the workspace itself says which."""
     if args.authority is not None:
-        return replace(NAMED[args.cloud or "public"], authority=args.authority.rstrip("/"))
+        return replace(NAMED[args.cloud or "public"], authority=args.authority)
     return NAMED[args.cloud] if args.cloud else None
 
 

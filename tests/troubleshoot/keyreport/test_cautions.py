@@ -67,6 +67,13 @@ def test_a_flaw_of_a_key_is_told(publishing: Any, spoiled: Callable[[dict[str, o
     assert name in _names(publishing)
 
 
+@pytest.mark.parametrize("kid", [["x"], {"x": 1}, 7, None])
+def test_a_kid_that_is_no_text_beside_a_repeated_one_ends_in_no_exception(publishing: Any, kid: object) -> None:
+    [jwk, *_] = publishing.jwks()["keys"]
+    publishing.listed = [jwk, jwk, {**jwk, "kid": kid}]
+    assert "kid_repeated" in _names(publishing)
+
+
 def test_a_weak_key_is_told(publishing: Any) -> None:
     publishing.listed = [publishing.jwks()["keys"][0], SigningKey.generate("RS256", "small", size=1024).jwk()]
     assert "rsa_size" in _names(publishing)

@@ -141,11 +141,12 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
 
 
 def _repeated(keys: Sequence[Judged]) -> Caution | None:
-    kids = [str(judged.jwk["kid"]) for judged in keys if isinstance(judged.jwk.get("kid"), str)]
+    named = [(str(judged.jwk["kid"]), judged.row.fingerprint) for judged in keys if isinstance(judged.jwk.get("kid"), str)]
+    kids = [kid for kid, _ in named]
     twice = {kid for kid in kids if kids.count(kid) > 1} if len(set(kids)) < len(kids) else set()
     if not twice:
         return None
-    prints = {(judged.row.kid, judged.row.fingerprint) for judged in keys if judged.jwk.get("kid") in twice}
+    prints = {(kid, fingerprint) for kid, fingerprint in named if kid in twice}
     seen = "different keys" if len(prints) > len(twice) else "the same key again"
     return caution("kid_repeated", seen, [str(shown(kid)) for kid in sorted(twice)])
 
