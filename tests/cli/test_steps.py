@@ -277,7 +277,7 @@ def test_the_account_may_be_named_by_the_environment(called: Any, standin: Any, 
     assert called(*arguments, stdin=jwt, DATABRICKS_ACCOUNT_ID=standin.account_id).returncode == 0
     done = called(*arguments, stdin=jwt)
     assert done.returncode == 2
-    assert "Pass --account-id, or set audiences in the policy." in done.stderr
+    assert "Give --account-id, or set audiences in the policy." in done.stderr
 
 
 def test_the_policies_may_come_from_stdin_if_the_token_does_not(called: Any, standin: Any) -> None:
