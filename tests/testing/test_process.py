@@ -114,7 +114,7 @@ def test_an_issuer_that_is_killed_returns_with_the_same_keys_if_it_may_keep_them
         fresh, token = _verifier(again), _ask(again, "mint")["token"]
         for verifier in (known, fresh):
             assert verifier.verify(caller).subject == verifier.verify(token).subject
-        assert sum(source.fetches for source in known.status()) == 1
+        assert max(source.fetches for source in known.status()) == 1  # the other version's keys may be fetched meanwhile
     assert file.stat().st_mode & 0o777 == 0o600
     for verifier in (known, fresh):
         verifier.close()
