@@ -29,14 +29,9 @@ COVERING = ("tests/walk/", "tests/keys/")
 """The folders whose tests count for coverage: those of the two rooms that are measured."""
 
 
-LONG = ("tests/web/", "tests/demo/", "tests/docs/", "tests/cli/whole/", "tests/cli/logs/", "tests/contract/", "tests/examples/")
-"""The folders with the longest files, which go first, so that no worker is left with one of them at the end."""
-
-
 @pytest.hookimpl(trylast=True)  # after hypothesis' own, which marks the property tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave most tests unmeasured, and have property tests try their share of examples."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
     for item in items:
         if not item.nodeid.startswith(COVERING) or item.get_closest_marker("hypothesis"):
             item.add_marker("no_cover")  # a line that runs by chance is not tested, and measuring doubles the time
