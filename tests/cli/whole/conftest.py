@@ -160,11 +160,12 @@ def without(tmp_path: Path) -> Callable[..., dict[str, str]]:
     def prepared(*packages: str) -> dict[str, str]:
         folder = tmp_path / "packages"
         folder.mkdir()
+        (folder / "tokenward").symlink_to(Path(tokenward.__file__).parent)  # whether installed or not, and nothing beside it
         for entry in (Path(one) for one in sys.path if one.endswith("-packages")):
             for path in entry.iterdir():
                 if path.name not in packages and not (folder / path.name).exists():
                     (folder / path.name).symlink_to(path)
-        return {"PYTHONPATH": f"{Path(tokenward.__file__).parents[1]}:{folder}"}
+        return {"PYTHONPATH": str(folder)}
 
     return prepared
 

@@ -139,8 +139,7 @@ def test_f24_requests_that_wait_while_the_set_changes_are_judged_by_the_new_one(
     rig.server.next(slow)
     new = rig.issuer.keys[0].renamed("announced")
     waiting = [rig.submit("announced") for _ in range(2)]
-    while len(rig.server.asked) < 2:
-        assert not waiting[0].done()
+    rig.until(lambda: len(rig.server.asked) == 2 and rig.waits == 3)
     rig.issuer.keys.append(new)
     slow.end()
     assert all(isinstance(request.result(20), Use) for request in waiting)
