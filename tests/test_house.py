@@ -16,14 +16,14 @@ ROOT = Path(tokenward.__file__).parent
 
 FLOORS: list[set[str]] = [
     {"finding", "forks", "hints", "identity", "redaction", "token.algorithms", "token.row", "token.strict"},
-    {"keys.address", "keys.events", "keys.loops", "keys.port"},
+    {"keys.address", "keys.events", "keys.loops", "keys.port", "keys.waiters"},
     {"errors", "keys.body", "keys.metadata"},
     {"challenge", "keys.fetch", "logger", "token.authorization", "token.header", "validation"},
     {"issuer_name", "keylog", "keys.jwk", "keys.rhythm", "token.compact"},
     {"clouds", "diagnostics", "issuer_fields", "keys.decision", "keys.keyset"},
-    {"keys.location", "keys.snapshot"},
+    {"keys.counts", "keys.location", "keys.snapshot"},
     {"issuer_location", "keys.freshness", "keys.loading"},
-    {"issuer"},
+    {"issuer", "keys.status"},
     {"keys.source", "policy", "token.caller", "token.lifetime"},
     {"entra", "keys.driving", "memory", "token.admission", "token.claims", "token.signature"},
     {"keys.aio", "keys.threads", "walk"},

@@ -14,12 +14,13 @@ from tokenward.errors import MalformedToken, PolicyError, TokenRejected, TokenTo
 from tokenward.identity import Identity
 from tokenward.keylog import log_key_event
 from tokenward.keys.aio import AsyncDriver
-from tokenward.keys.events import KeyStatus, Observer
+from tokenward.keys.events import Observer
 from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
 from tokenward.keys.location import Static
 from tokenward.keys.port import AsyncFetch, Fetch
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.source import Clock, KeySource, Source, StaticSource
+from tokenward.keys.status import KeyStatus
 from tokenward.keys.threads import ThreadDriver
 from tokenward.memory import MAX_REMEMBERED, Memory
 from tokenward.policy import Policy

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
+from tokenward.keys.counts import KeyCounts
 from tokenward.keys.decision import Lease, Unavailable, Use, Wait
-from tokenward.keys.events import KeysAwaited, KeysRefreshed, KeysRefreshFailed, KeyStatus
+from tokenward.keys.events import KeysAwaited, KeysRefreshed, KeysRefreshFailed
 from tokenward.keys.keyset import read_keyset
 from tokenward.keys.loading import Loaded
 from tokenward.keys.location import Discovery, JwksUri, Static
 from tokenward.keys.port import FetchFailed
 from tokenward.keys.source import KeySource, StaticSource
+from tokenward.keys.status import KeyStatus
 
 MakeJwk = Callable[..., dict[str, object]]
 MakeSource = Callable[..., KeySource]
@@ -82,7 +84,21 @@ def test_the_status_counts_keys_failures_waits_and_fetches(source: KeySource, cl
     assert refresh is not None
     source.loading(refresh)
     source.finish(refresh, FetchFailed("tls", retry_after=7.0))
-    assert source.status() == KeyStatus(URL, "stale", "backoff", 2, 7200.0, 1, "tls", 7.0, 0, 1)
+    assert source.status() == KeyStatus(
+        source=URL,
+        keys="stale",
+        fetch="backoff",
+        usable=2,
+        kids=("a", "b"),
+        generation=1,
+        age=7200.0,
+        serves_for=79200.0,
+        next_attempt=7.0,
+        failures=1,
+        last_failure="tls",
+        fetches=1,
+        counts=KeyCounts({"hit": 0, "hit_stale": 0}, {"cold": {"ok": 1}, "tick": {"tls": 1}}, 0, {}, 1),
+    )
 
 
 def test_keys_from_the_configuration_are_there_and_never_age(okp_jwk: MakeJwk) -> None:
@@ -93,7 +109,7 @@ def test_keys_from_the_configuration_are_there_and_never_age(okp_jwk: MakeJwk) -
     assert source.in_hand("x", 0.0) == ()
     assert source.age() is None
     assert source.cloud_instance_name is None
-    assert source.status() == KeyStatus("configuration", "static", "none", 1, None, 0, None, None, 0, 0)
+    assert source.status() == KeyStatus(source="configuration", keys="static", fetch="none", usable=1, kids=("a",))
 
 
 def test_a_source_is_named_by_its_address() -> None:

@@ -1,10 +1,10 @@
-"""What is told of keys: an event for each fetch and for a start in vain, and the state of a source on request."""
+"""What is told of keys: an event for each fetch, for a start in vain, and for keys from elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +54,3 @@ class KeysSeeded:
 
 KeyEvent: TypeAlias = KeysRefreshed | KeysRefreshFailed | KeysAwaited | KeysSeeded
 Observer: TypeAlias = Callable[[KeyEvent], None]
-
-
-@dataclass(frozen=True, slots=True)
-class KeyStatus:
-    """One source, in the words of `freshness`; times in seconds, `next_attempt` from now.
-
-    `last_failure` is the kind of the last failure, and None once a fetch has succeeded after it.
-    """
-
-    source: str
-    keys: Literal["static", "empty", "fresh", "stale", "dead"]
-    fetch: Literal["none", "idle", "in_flight", "backoff"]
-    usable: int
-    age: float | None
-    failures: int
-    last_failure: str | None
-    next_attempt: float | None
-    waits: int
-    fetches: int

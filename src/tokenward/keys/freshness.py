@@ -147,6 +147,27 @@ class Freshness:
         """Seconds since the last good fetch, by the older clock; None before the first."""
         return self.snapshot.age(mono, wall) if self.snapshot else None
 
+    def in_flight(self, mono: float) -> Lease | None:
+        """The fetch that is under way."""
+        return self.lease if self.lease is not None and mono < self.lease.deadline else None
+
+    def serving(self, mono: float, wall: float) -> tuple[str, ...]:
+        """The kids whose keys may serve now."""
+        kids = self.snapshot.keys if self.snapshot and self._alive(mono, wall) else ()
+        return tuple(kid for kid in kids if kid is not None and self._usable(kid, mono, wall))
+
+    def cooling_down(self, mono: float, wall: float) -> float | None:
+        """Seconds until a miss may start a fetch again; None if it may."""
+        pause = self._cooldown_until() - mono
+        return pause if pause > 0 and self._alive(mono, wall) else None
+
+    def next_attempt(self, mono: float, wall: float) -> float | None:
+        """Seconds until a fetch may start without a miss; None while one is under way."""
+        if self.in_flight(mono):
+            return None
+        due = self._next_refresh(self.snapshot) if self.snapshot and self._alive(mono, wall) else mono
+        return max(due, self._gate(mono, wall), mono) - mono
+
     def _alive(self, mono: float, wall: float) -> bool:
         return self.snapshot is not None and self.snapshot.age(mono, wall) < self.rhythm.max_stale
 
@@ -257,7 +278,8 @@ class Freshness:
         changes = [stops for stops in snapshot.retiring.values() if mono < stops]
         dead_mono, dead_wall = (fetched + self.rhythm.max_stale for fetched in (snapshot.fetched_mono, snapshot.fetched_wall))
         until_mono, until_wall = self._quiet_until(snapshot, mono, wall, dead_wall)
-        self.view = View(keys, min(until_mono, dead_mono, *changes), min(until_wall, dead_wall))
+        is_stale = snapshot.age(mono, wall) >= snapshot.interval
+        self.view = View(keys, min(until_mono, dead_mono, *changes), min(until_wall, dead_wall), is_stale)
 
     def _quiet_until(self, snapshot: Snapshot, mono: float, wall: float, dead_wall: float) -> tuple[float, float]:
         if self.lease is not None:

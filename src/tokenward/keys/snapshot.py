@@ -42,11 +42,15 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the hit path reads without a lock: until both times, a kid in `keys` needs no decision."""
+    """What the hit path reads without a lock: until both times, a kid in `keys` needs no decision.
+
+    `is_stale` is for the counts alone: a refresh was due when this was published.
+    """
 
     keys: KeysByKid
     until_mono: float
     until_wall: float
+    is_stale: bool = False
 
 
 NO_VIEW = View({}, NEVER, NEVER)

@@ -6,11 +6,12 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable
-from typing import Literal, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, assert_never
 
 from tokenward.forks import on_fork
-from tokenward.keys.decision import Answer, Decision, Lease, Unavailable, Wait
-from tokenward.keys.events import KeyEvent, KeysAwaited, KeysRefreshed, KeysRefreshFailed, KeysSeeded, KeyStatus, Observer
+from tokenward.keys.counts import Counts, Lookup
+from tokenward.keys.decision import Answer, Decision, Lease, Unavailable, Unknown, Use, Wait
+from tokenward.keys.events import KeyEvent, KeysAwaited, KeysRefreshed, KeysRefreshFailed, KeysSeeded, Observer
 from tokenward.keys.freshness import Freshness
 from tokenward.keys.jwk import Key
 from tokenward.keys.keyset import KeySet
@@ -18,9 +19,10 @@ from tokenward.keys.loading import Discovered, Loaded, Loading, after_failure, l
 from tokenward.keys.location import Remote, Static
 from tokenward.keys.port import MAX_BODY_BYTES, FetchFailed
 from tokenward.keys.rhythm import Rhythm
+from tokenward.keys.status import KeyStatus, fetch_word, keys_word
+from tokenward.keys.waiters import Waiters, Wake
 
 Clock: TypeAlias = Callable[[], float]
-Wake: TypeAlias = Callable[[], None]
 T = TypeVar("T")
 
 
@@ -40,7 +42,8 @@ class StaticSource:
         return None
 
     def status(self) -> KeyStatus:
-        return KeyStatus(self.name, "static", "none", self._count, None, 0, None, None, 0, 0)
+        kids = tuple(kid for kid in self._keys if kid is not None)
+        return KeyStatus(source=self.name, keys="static", fetch="none", usable=self._count, kids=kids)
 
 
 class KeySource:
@@ -61,11 +64,11 @@ class KeySource:
         self._lock = threading.Lock()
         self._state = Freshness(rhythm, random.Random())  # noqa: S311  # jitter, not a secret
         self._discovered: Discovered | None = None
-        self._waiting: list[Wake] = []  # requests
-        self._watching: list[Wake] = []  # starts and operators, who take no request's place
+        self._waiters = Waiters()
         self._last_failure: str | None = None
-        self._waits = 0
         self._fetches = 0
+        self._generation = 0
+        self._counts = Counts()
         on_fork(self)
 
     # -- the hit path: no lock -------------------------------------------------------------------------------------
@@ -74,7 +77,10 @@ class KeySource:
         """The keys of this kid if nothing needs deciding; else None, and `decide` must be asked."""
         view = self._state.view
         if self._monotonic() < view.until_mono and wall < view.until_wall:
-            return view.keys.get(kid)
+            keys = view.keys.get(kid)
+            if keys is not None:
+                (self._counts.stale_hits if view.is_stale else self._counts.hits).add()
+            return keys
         return None
 
     @property
@@ -86,12 +92,27 @@ class KeySource:
 
     def decide(self, kid: str | None) -> Decision:
         """What a request with this kid is to do."""
-        return self._ask(lambda state, mono, wall: state.lookup(kid, mono, wall))
+
+        def asked(state: Freshness, mono: float, wall: float) -> Decision:
+            decision = state.lookup(kid, mono, wall)
+            if isinstance(decision, Use):
+                (self._counts.stale_hits if state.view.is_stale else self._counts.hits).add()
+            elif not isinstance(decision, Wait):
+                self._counts.looked_up(_word(decision))
+            return decision
+
+        return self._ask(asked)
 
     def decide_finally(self, kid: str | None) -> Answer:
         """The same for a request that has waited: it does not wait again."""
-        decision = self._ask(lambda state, mono, wall: state.lookup(kid, mono, wall, may_wait=False))
-        return Unavailable(self.rhythm.min_gap) if isinstance(decision, Wait) else decision
+
+        def asked(state: Freshness, mono: float, wall: float) -> Answer:
+            decision = state.lookup(kid, mono, wall, may_wait=False)
+            answer = Unavailable(self.rhythm.min_gap) if isinstance(decision, Wait) else decision
+            self._counts.looked_up(_word(answer))
+            return answer
+
+        return self._ask(asked)
 
     def tick(self) -> Lease | None:
         return self._ask(Freshness.tick)
@@ -105,22 +126,27 @@ class KeySource:
         Without a limit it is a start or an operator that waits: they neither count as a request nor take its place.
         """
         with self._lock:
-            if limit is not None and len(self._waiting) >= limit:
+            if self._waiters.is_full(limit):
+                self._counts.looked_up("waiters_full")
                 return False
-            self._waits += limit is not None
+            self._waiters.joined += limit is not None
             current = self._state.lease
             over = current is None or current.number != lease.number
             if not over:
-                (self._watching if limit is None else self._waiting).append(wake)
+                self._waiters.join(wake, limit)
         if over:
             wake()
         return True
 
     def stop_waiting(self, wake: Wake) -> None:
         with self._lock:
-            for room in (self._waiting, self._watching):
-                if wake in room:
-                    room.remove(wake)
+            self._waiters.leave(wake)
+
+    def turn_away(self) -> Unavailable:
+        """The answer to a request that may not wait where it is."""
+        with self._lock:
+            self._counts.looked_up("unavailable")
+        return Unavailable(self.rhythm.min_gap)
 
     def seconds_until(self, mono: float) -> float:
         """How long to wait for a time on the source's monotonic clock."""
@@ -146,11 +172,10 @@ class KeySource:
         with self._lock:
             mono, wall = self._monotonic(), self._clock()
             event = self._taken(lease, outcome, mono, wall)
+            if event is None:
+                self._counts.late(lease.why)
             lapse = self._lapse(mono, wall)
-            woken: list[Wake] = []
-            if event is not None:
-                woken = self._waiting + self._watching
-                self._waiting, self._watching = [], []
+            woken = [] if event is None else self._waiters.take()
         for wake in woken:
             wake()
         self._tell(event or lapse)
@@ -170,6 +195,7 @@ class KeySource:
         with self._lock:
             mono, wall = self._monotonic(), self._clock()
             taken = self._state.seeded(keyset, age, mono, wall)
+            self._generation += taken
         self._tell(KeysSeeded(self.name, len(keyset), age, None if taken else "the keys in hand are no older"))
         return taken
 
@@ -180,7 +206,7 @@ class KeySource:
     def forked(self) -> None:
         """In a child process: a new lock, because a thread that is not here may hold the old one."""
         self._lock = threading.Lock()
-        self._waiting, self._watching = [], []
+        self._waiters.take()
         self._state.forked(self._monotonic(), self._clock())
 
     # -- what is known ---------------------------------------------------------------------------------------------
@@ -202,28 +228,25 @@ class KeySource:
     def status(self) -> KeyStatus:
         with self._lock:
             state, mono, wall = self._state, self._monotonic(), self._clock()
-            age = state.age(mono, wall)
-            in_flight = state.lease is not None and mono < state.lease.deadline
-            pause = max(state.not_before - mono, 0.0)
+            age, kids = state.age(mono, wall), state.serving(mono, wall)
             return KeyStatus(
-                self.name,
-                self._keys_word(age),
-                "in_flight" if in_flight else "backoff" if pause else "idle",
-                sum(kid is not None for kid in state.snapshot.keys) if state.snapshot else 0,
-                age,
-                state.failures,
-                self._last_failure,
-                pause or None,
-                self._waits,
-                self._fetches,
+                source=self.name,
+                keys=keys_word(state, mono, wall),
+                fetch=fetch_word(state, mono),
+                usable=len(kids),
+                kids=kids,
+                generation=self._generation,
+                age=age,
+                serves_for=None if age is None else max(self.rhythm.max_stale - age, 0.0),
+                cooling_down=state.cooling_down(mono, wall),
+                next_attempt=state.next_attempt(mono, wall),
+                failures=state.failures,
+                last_failure=self._last_failure,
+                waiting=len(self._waiters),
+                waits=self._waiters.joined,
+                fetches=self._fetches,
+                counts=self._counts.read(),
             )
-
-    def _keys_word(self, age: float | None) -> Literal["empty", "fresh", "stale", "dead"]:
-        if age is None or self._state.snapshot is None:
-            return "empty"
-        if age >= self.rhythm.max_stale:
-            return "dead"
-        return "fresh" if age < self._state.snapshot.interval else "stale"
 
     def _seed_of(self, document: bytes, age: float) -> KeySet:
         """Raises ValueError."""
@@ -246,7 +269,10 @@ class KeySource:
     def _lapse(self, mono: float, wall: float) -> KeyEvent | None:
         """A fetch that never came back is a failure like any other, though nobody is left to report it."""
         lapsed, self._state.lapsed = self._state.lapsed, None
-        return self._failure(lapsed, FetchFailed("timeout", "no answer, and the lease ran out"), mono, wall) if lapsed else None
+        if lapsed is None:
+            return None
+        self._counts.lease_expired()
+        return self._failure(lapsed, FetchFailed("timeout", "no answer, and the lease ran out"), mono, wall)
 
     def _taken(self, lease: Lease, outcome: Loaded | FetchFailed, mono: float, wall: float) -> KeyEvent | None:
         if isinstance(outcome, Loaded):
@@ -254,17 +280,21 @@ class KeySource:
         if not self._state.failed(lease, mono, wall, retry_after=outcome.retry_after):
             return None
         self._discovered = after_failure(self._discovered, outcome)
+        self._counts.failed(lease.why, outcome.kind)
         return self._failure(lease, outcome, mono, wall)
 
     def _succeed(self, lease: Lease, loaded: Loaded, mono: float, wall: float) -> KeyEvent | None:
-        state, before = self._state, self._listed()
+        state, old, before = self._state, self._state.snapshot, self._listed()
         cloud = loaded.cloud_instance_name
         if not state.fetched(lease, loaded.keyset, mono, wall, max_age=loaded.max_age, cloud_instance_name=cloud):
             return None
         self._discovered, self._last_failure = loaded.discovered, None
-        now = self._listed()
-        changes, skipped = (len(now - before), len(before - now)), dict(loaded.keyset.skipped)
-        return KeysRefreshed(self.name, lease.why, mono - lease.start, len(loaded.keyset), *changes, skipped)
+        self._generation += 1
+        now, skipped = self._listed(), dict(loaded.keyset.skipped)
+        is_same = old is not None and before == now and all(loaded.keyset.keys[kid] == old.keys[kid] for kid in now)
+        self._counts.fetched(lease.why, "unchanged" if is_same else "ok", skipped)
+        added, removed = len(now - before), len(before - now)
+        return KeysRefreshed(self.name, lease.why, mono - lease.start, len(loaded.keyset), added, removed, skipped)
 
     def _listed(self) -> set[str]:
         return self._state.snapshot.listed if self._state.snapshot else set()
@@ -282,6 +312,19 @@ class KeySource:
             return
         with contextlib.suppress(Exception):  # an observer must not be able to stop keys from serving
             self._observer(event)
+
+
+def _word(answer: Answer) -> Lookup:
+    """What an answer counts as, after a wait or without one; a hit without a wait is counted elsewhere."""
+    match answer:
+        case Use():
+            return "miss_waited"
+        case Unknown():
+            return "unknown"
+        case Unavailable():
+            return "unavailable"
+        case _:
+            assert_never(answer)
 
 
 Source: TypeAlias = StaticSource | KeySource

@@ -74,7 +74,7 @@ class ThreadDriver:
 
     def _waited(self, source: KeySource, kid: str | None, wait: Wait) -> Answer:
         if self._started.get(source) != wait.lease and is_in_loop():  # perhaps a task of this loop fetches, and would never end
-            return Unavailable(source.rhythm.min_gap)
+            return source.turn_away()
         woken = threading.Event()
         if not source.wait_for(wait.lease, woken.set, MAX_WAITING):
             return Unavailable(source.rhythm.min_gap)
