@@ -86,7 +86,8 @@ class Counts:
         self._fetches[why, "late"] += 1
 
     def read(self) -> KeyCounts:
-        lookups: dict[str, int] = {"hit": self.hits.read(), "hit_stale": self.stale_hits.read(), **self._lookups}
+        lookups: dict[str, int] = {"hit": self.hits.read(), "hit_stale": self.stale_hits.read()}
+        lookups.update((str(outcome), number) for outcome, number in self._lookups.items())
         fetches: dict[str, dict[str, int]] = {}
         for (why, outcome), number in self._fetches.items():
             fetches.setdefault(why, {})[outcome] = number
