@@ -23,7 +23,8 @@ MAX_MEMBER_CHARS = 16 * 1024
 """An 8192-bit modulus is 1,366 characters; certificates in x5c are ignored and may be longer in sum."""
 
 _PUBLIC_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
+PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
+"""RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1; `priv` of post-quantum keys. Whoever publishes them has lost the key."""
 
 
 class UnusableKey(Exception):
@@ -83,7 +84,7 @@ def read_jwk(jwk: object) -> Key:
     kty = _text(jwk, "kty")
     if kty is None or kty not in _PUBLIC_MEMBERS:
         raise UnusableKey("unknown_kty")
-    if not _PRIVATE_MEMBERS.isdisjoint(jwk):
+    if not PRIVATE_MEMBERS.isdisjoint(jwk):
         raise UnusableKey("private_key_published")
     _require_use(jwk)
     curve = _curve(jwk, kty)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from types import TracebackType
 from typing import Self
 
@@ -36,8 +35,7 @@ class EntraServer:
     def start(self) -> Self:
         """Listen, and have the issuer name this address in its documents. Raises OSError if the port is taken."""
         self._listener = _Listener(("127.0.0.1", self._port), self.endpoint, self._tls)
-        self._port = self._listener.server_address[1]
-        threading.Thread(target=self._listener.serve_forever, args=(0.02,), name="local-entra", daemon=True).start()
+        self._port = self._listener.begin("local-entra")
         self.endpoint.issuer.served_at = self.url
         return self
 
@@ -46,8 +44,7 @@ class EntraServer:
         self.endpoint.issuer.served_at = None
         self.endpoint.recover()
         if self._listener is not None:
-            self._listener.shutdown()
-            self._listener.server_close()
+            self._listener.end()
             self._listener = None
 
     def __enter__(self) -> Self:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import socket
 import sys
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -15,6 +17,9 @@ from tokenward.testing.faults.wire import Wire, reset_connection
 
 FREE_PORTS = range(20_000, 32_768)
 """Below those that Linux, macOS and Windows give away by themselves: ip(7), RFC 6335 section 6."""
+
+POLL = 0.02
+"""Seconds until a server notices that it is to end."""
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -37,6 +42,17 @@ class QuietServer(ThreadingHTTPServer):
     request_queue_size = 128
     expected: ClassVar[tuple[type[Exception], ...]] = (ConnectionError,)
     """What clients that leave in the middle cause."""
+
+    def begin(self, name: str) -> int:
+        """Answer from a thread of its own; the port is returned."""
+        threading.Thread(target=self.serve_forever, args=(POLL,), name=name, daemon=True).start()
+        port: int = self.server_address[1]
+        return port
+
+    def end(self) -> None:
+        """Stop answering, and give the port back."""
+        self.shutdown()
+        self.server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that leave in the middle are a matter of course here; anything else is a bug and is shown."""
@@ -65,6 +81,19 @@ class QuietHandler(BaseHTTPRequestHandler):
         """Answer as the fault has it; `reply` makes the answer, spoiled already."""
         fields = {name.lower(): value for name, value in self.headers.items()}
         fault.send(Wire(self.connection, fields, fault.over), reply)
+
+    def json_object(self, most: int) -> dict[str, object]:
+        """The body of the request, of at most so many bytes. Raises ValueError, with a text that may be sent back."""
+        length = self.headers.get("Content-Length", "" if "Transfer-Encoding" in self.headers else "0")
+        if not (length.isascii() and length.isdigit() and int(length) <= most):
+            raise ValueError(f"the body is longer than {most} bytes, or its length is not known")
+        try:
+            body = json.loads(self.rfile.read(int(length)) or b"{}")
+        except ValueError:
+            raise ValueError("the body is not JSON") from None
+        if not isinstance(body, dict):
+            raise ValueError("the body is not a JSON object")
+        return body
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
         """Nothing: each stand-in keeps what it was asked."""

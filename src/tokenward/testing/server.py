@@ -75,8 +75,7 @@ class IssuerServer:
             if self._listener is not None:
                 return
             self._listener = self._new_listener((self._host, self._port))
-            self._port = self._listener.server_address[1]
-            threading.Thread(target=self._listener.serve_forever, args=(0.02,), name="local-issuer", daemon=True).start()
+            self._port = self._listener.begin("local-issuer")
 
     def _new_listener(self, address: tuple[str, int]) -> QuietServer:
         return _Listener(address, self)
@@ -85,8 +84,7 @@ class IssuerServer:
         with self._lock:
             listener, self._listener = self._listener, None
         if listener is not None:
-            listener.shutdown()
-            listener.server_close()
+            listener.end()
 
     def _fill_the_hole(self) -> None:
         hole, self._hole = self._hole, None
@@ -135,8 +133,8 @@ class _Handler(QuietHandler):
             self.write(Answer(404, JSON, b'{"error":"not_found"}'))
             return
         try:
-            self._control(path, self._body())
-        except ControlError as error:
+            self._control(path, self.json_object(MAX_CONTROL_BYTES))
+        except (ControlError, ValueError) as error:
             self.write(Answer(400, JSON, json.dumps({"error": str(error)}).encode()))
 
     def _is_control(self, path: str) -> bool:
@@ -145,15 +143,3 @@ class _Handler(QuietHandler):
     def _control(self, path: str, body: dict[str, object]) -> None:
         status, answer = control(self._owner.issuer, self.command, path, body)
         self.write(Answer(status, JSON, json.dumps(answer).encode()))
-
-    def _body(self) -> dict[str, object]:
-        length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdigit() and int(length) <= MAX_CONTROL_BYTES):
-            raise ControlError(f"the body is longer than {MAX_CONTROL_BYTES} bytes, or its length is not known")
-        try:
-            body = json.loads(self.rfile.read(int(length)) or b"{}")
-        except ValueError:
-            raise ControlError("the body is not JSON") from None
-        if not isinstance(body, dict):
-            raise ControlError("the body is not a JSON object")
-        return body

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -38,9 +37,8 @@ class GraphServer:
     def start(self) -> Self:
         """Listen, and have Graph name this address in its lists. Raises OSError if the port is taken."""
         self._listener = _Listener(("127.0.0.1", self._port), self)
-        self._port = self._listener.server_address[1]
+        self._port = self._listener.begin("local-graph")
         self.graph.served_at = self.url
-        threading.Thread(target=self._listener.serve_forever, args=(0.02,), name="local-graph", daemon=True).start()
         return self
 
     def stop(self) -> None:
@@ -48,8 +46,7 @@ class GraphServer:
         self.graph.served_at = None
         self.graph.recover()
         if self._listener is not None:
-            self._listener.shutdown()
-            self._listener.server_close()
+            self._listener.end()
             self._listener = None
 
     def __enter__(self) -> Self:
@@ -91,21 +88,12 @@ class _Handler(QuietHandler):
     def _control(self) -> None:
         act = _ACTIONS.get(f"{self.command} {self.path}")
         try:
-            done = None if act is None else act(self._owner.graph, self._body())
+            done = None if act is None else act(self._owner.graph, self.json_object(MAX_CONTROL_BYTES))
         except (TypeError, ValueError) as exc:
             self.write(Answer(400, JSON, json.dumps({"error": str(exc)}).encode()))
             return
         found = {"error": f"ask for one of {', '.join(_ACTIONS)}"} if done is None else done
         self.write(Answer(404 if done is None else 200, JSON, json.dumps(found).encode()))
-
-    def _body(self) -> dict[str, object]:
-        length = self.headers.get("Content-Length", "0")
-        if not (length.isascii() and length.isdigit() and int(length) <= MAX_CONTROL_BYTES):
-            raise ValueError("the body is too long, or its length is not known")
-        body = json.loads(self.rfile.read(int(length)) or b"{}")
-        if not isinstance(body, dict):
-            raise ValueError("the body is no JSON object")
-        return body
 
 
 def _token(graph: LocalGraph, body: dict[str, object]) -> dict[str, object]:

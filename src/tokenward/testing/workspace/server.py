@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import threading
 from types import TracebackType
 from typing import Self
 
@@ -63,9 +62,8 @@ class WorkspaceServer:
             return self
         self._tls = LoopbackTls() if self._wants_tls else None
         self._listener = Listener((self._host, self._port), self, self._tls.context if self._tls else None)
-        self._port = self._listener.server_address[1]
+        self._port = self._listener.begin("stand-in-workspace")
         self.workspace.served_at = self.url
-        threading.Thread(target=self._listener.serve_forever, args=(0.02,), name="stand-in-workspace", daemon=True).start()
         return self
 
     def stop(self) -> None:
@@ -73,8 +71,7 @@ class WorkspaceServer:
         listener, self._listener = self._listener, None
         tls, self._tls = self._tls, None
         if listener is not None:
-            listener.shutdown()
-            listener.server_close()
+            listener.end()
         if tls is not None:
             tls.close()
         self.workspace.served_at = None

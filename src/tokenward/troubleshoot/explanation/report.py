@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from tokenward.finding import Finding
+from tokenward.keys.jwk import PRIVATE_MEMBERS
 from tokenward.redaction import MAX_TEXT, shown
 from tokenward.troubleshoot.explanation.what import What
-from tokenward.troubleshoot.keyreport.key_cautions import PRIVATE_MEMBERS
 
 Verdict: TypeAlias = Literal["accepted", "refused", "undecided"]
 KEPT = frozenset({"alg", "typ", "kid", "x5t"})

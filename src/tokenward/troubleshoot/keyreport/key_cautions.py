@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from tokenward.keys.jwk import PRIVATE_MEMBERS
 from tokenward.keys.keyset import MAX_KEYS
 from tokenward.redaction import shown
 from tokenward.token.algorithms import ALGORITHMS
@@ -13,8 +14,6 @@ from tokenward.troubleshoot.keyreport.key_row import Judged
 
 NEAR = 0.8
 """Of a bound: from here on it is worth a warning."""
-PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
-"""RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1; `priv` of post-quantum keys."""
 
 _NO_KID = "(no kid)"
 _NOT_A_KIND_OF_OURS = ("unknown_kty", "curve_not_supported")
