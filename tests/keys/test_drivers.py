@@ -431,7 +431,7 @@ def test_an_operators_refresh_waits_for_a_fetch_under_way_and_then_makes_its_own
     cold = world.submit(driver, source, "a")
     eventually(lambda: world.issuer.calls == 1)
     asked = world.refresh(driver, 10.0)
-    eventually(lambda: bool(source._watching))
+    eventually(lambda: bool(source._waiters._others))
     world.issuer.gate.set()
     assert asked.result(10)
     assert isinstance(cold.result(10), Use)
@@ -463,7 +463,7 @@ def test_operators_and_starts_take_no_requests_place(world: World, source: KeySo
     clock.pass_time(60)
     world.issuer.gate.clear()
     asked = [world.refresh(driver, 1.0) for _ in range(world.most_waiting_beside_keys)]
-    eventually(lambda: len(source._watching) == world.most_waiting_beside_keys)
+    eventually(lambda: len(source._waiters._others) == world.most_waiting_beside_keys)
     waiting = [world.submit(driver, source, "n") for _ in range(world.most_waiting_beside_keys)]
     eventually(lambda: source.status().waits == world.most_waiting_beside_keys)
     world.issuer.publish("a", "n")

@@ -10,7 +10,7 @@ from typing import Generic, TypeAlias, TypeVar, assert_never
 
 from tokenward.asking.steps import Answered, Pause, Steps
 from tokenward.keys.loops import Loop, current_loop
-from tokenward.keys.port import AsyncFetch, Fetch, FetchFailed, FetchRequest, as_failure, checked
+from tokenward.keys.port import AsyncFetch, Fetch, FetchFailed, FetchRequest, as_failure, checked, tried
 
 T = TypeVar("T")
 Sleep: TypeAlias = Callable[[float], None]
@@ -57,7 +57,7 @@ def _answered(asked: FetchRequest | Pause, fetch: Fetch, left: float, sleep: Sle
             sleep(seconds)
             return None
         case FetchRequest():
-            return _fetched(_within(asked, left), fetch) if left > 0 else _no_time()
+            return tried(fetch, _within(asked, left)) if left > 0 else _no_time()
         case _:
             assert_never(asked)
 
@@ -77,19 +77,12 @@ async def _answered_async(
             assert_never(asked)
 
 
-def _fetched(request: FetchRequest, fetch: Fetch) -> Answered:
-    try:
-        return checked(fetch(request))
-    except Exception as exc:  # noqa: BLE001  # whatever a client raises, the steps go on
-        return as_failure(exc)
-
-
 async def _fetched_async(request: FetchRequest, fetch: AsyncFetch, loop: Loop) -> Answered:
     try:
         return checked(await loop.within(request.timeout, partial(fetch, request)))
     except TimeoutError:
         return _no_time()
-    except Exception as exc:  # noqa: BLE001  # as above
+    except Exception as exc:  # noqa: BLE001  # whatever a client raises, the steps go on
         return as_failure(exc)
 
 

@@ -6,7 +6,7 @@ Written once, as a generator of requests: the drivers only carry them out and se
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -81,6 +81,14 @@ def advance(loading: Loading, answer: FetchResponse | FetchFailed | None) -> Fet
     except StopIteration as done:
         loaded: Loaded = done.value
         return loaded
+
+
+def carried_out(loading: Loading, ask: Callable[[FetchRequest], FetchResponse | FetchFailed]) -> Loaded:
+    """Make one request after the other, in this thread. Raises FetchFailed, and whatever `ask` raises."""
+    step = advance(loading, None)
+    while not isinstance(step, Loaded):
+        step = advance(loading, ask(step))
+    return step
 
 
 def after_failure(known: Discovered | None, failure: FetchFailed) -> Discovered | None:

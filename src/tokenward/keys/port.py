@@ -79,5 +79,13 @@ def as_failure(exc: BaseException) -> FetchFailed:
     return exc if isinstance(exc, FetchFailed) else FetchFailed("other", type(exc).__name__)
 
 
+def tried(fetch: Fetch, request: FetchRequest) -> FetchResponse | FetchFailed:
+    """What a fetch brings; whatever it raises is a failed fetch."""
+    try:
+        return checked(fetch(request))
+    except Exception as exc:  # noqa: BLE001  # another client may raise anything, and it must cost no more than one attempt
+        return as_failure(exc)
+
+
 Fetch: TypeAlias = Callable[[FetchRequest], FetchResponse]
 AsyncFetch: TypeAlias = Callable[[FetchRequest], Awaitable[FetchResponse]]

@@ -12,9 +12,9 @@ from dataclasses import replace
 from tokenward.forks import on_fork
 from tokenward.keys.decision import Answer, Lease, Unavailable, Wait
 from tokenward.keys.driving import TICK, Errand, Refresh, WarmUp, behind
-from tokenward.keys.loading import Loaded, Loading, advance
+from tokenward.keys.loading import Loaded, Loading, carried_out
 from tokenward.keys.loops import is_in_loop
-from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, as_failure, checked
+from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, as_failure, tried
 from tokenward.keys.source import KeySource
 
 MAX_WAITING = 16
@@ -154,27 +154,19 @@ def _fetch_for(source: KeySource, lease: Lease, fetch: Fetch) -> None:
     outcome: Loaded | FetchFailed
     time.sleep(source.seconds_until(lease.start))
     try:
-        outcome = _carried_out(source.loading(lease), fetch, time.monotonic() + source.rhythm.fetch_timeout)
+        outcome = _loaded(source.loading(lease), fetch, time.monotonic() + source.rhythm.fetch_timeout)
     except BaseException as exc:  # noqa: BLE001  # even what would end a thread must give the lease back, and ends only this one
         outcome = as_failure(exc)
     source.finish(lease, outcome)
 
 
-def _carried_out(loading: Loading, fetch: Fetch, until: float) -> Loaded:
+def _loaded(loading: Loading, fetch: Fetch, until: float) -> Loaded:
     """Make the requests that loading asks for. Raises FetchFailed."""
-    answer: FetchResponse | FetchFailed | None = None
-    while True:
-        asked = advance(loading, answer)
-        if isinstance(asked, Loaded):
-            return asked
+
+    def ask(request: FetchRequest) -> FetchResponse | FetchFailed:
         remaining = until - time.monotonic()
         if remaining <= 0:
             raise FetchFailed("timeout", "the total deadline")
-        answer = _fetched(fetch, replace(asked, timeout=remaining))
+        return tried(fetch, replace(request, timeout=remaining))
 
-
-def _fetched(fetch: Fetch, request: FetchRequest) -> FetchResponse | FetchFailed:
-    try:
-        return checked(fetch(request))
-    except Exception as exc:  # noqa: BLE001  # whatever a client raises, the lease is released
-        return as_failure(exc)
+    return carried_out(loading, ask)

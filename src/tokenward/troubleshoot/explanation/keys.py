@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from tokenward.issuer import Issuer
 from tokenward.keys.jwk import UnusableKey, read_jwk
 from tokenward.keys.keyset import MAX_KEYS
-from tokenward.keys.loading import Loaded, Loading, advance
+from tokenward.keys.loading import Loaded, Loading, carried_out
 from tokenward.keys.location import Static
-from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, as_failure, checked
+from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, tried
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.source import Clock, KeySource, Source, StaticSource
 from tokenward.token.strict import parse_object
@@ -71,13 +71,10 @@ class _Asking:
         self._last = b""
 
     def loaded(self, loading: Loading) -> Loaded | FetchFailed:
-        answer: FetchResponse | FetchFailed | None = None
         try:
-            while not isinstance(step := advance(loading, answer), Loaded):
-                answer = self._asked(step)
+            return carried_out(loading, self._asked)
         except FetchFailed as failure:
             return failure.with_traceback(None)
-        return step
 
     def unusable(self) -> tuple[tuple[str | None, str], ...]:
         """Of the last answer, which was a key set."""
@@ -88,10 +85,9 @@ class _Asking:
         if left <= 0:
             return FetchFailed("timeout", "the total deadline")
         sent = self._clock()
-        try:
-            answer = checked(self._fetch(replace(request, timeout=left)))
-        except Exception as exc:  # noqa: BLE001  # as the drivers: whatever a fetch raises is a failed fetch
-            return as_failure(exc)
+        answer = tried(self._fetch, replace(request, timeout=left))
+        if isinstance(answer, FetchFailed):
+            return answer
         self._last = answer.body
         skew = moment_of(answer.headers, sent, self._clock()).skew
         self.skew = self.skew if skew is None else skew

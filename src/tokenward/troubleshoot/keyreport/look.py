@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tokenward.keys.address import is_loopback_url, require_safe_url
-from tokenward.keys.loading import BYTES_PER_PART, FREE_PARTS, Loaded, advance, load
+from tokenward.keys.loading import BYTES_PER_PART, FREE_PARTS, Loaded, carried_out, load
 from tokenward.keys.location import Discovery, JwksUri, Remote
-from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, as_failure, checked
+from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, tried
 from tokenward.keys.rhythm import Rhythm
 from tokenward.token.strict import parse_unique_object
 from tokenward.troubleshoot.keyreport.place import Place
@@ -114,20 +114,12 @@ class _Wire:
     def _outcome(self, request: FetchRequest, remaining: float) -> FetchResponse | FetchFailed:
         if remaining <= 0:
             return FetchFailed("timeout", "the total deadline")
-        try:
-            return checked(self._fetch(replace(request, timeout=remaining)))
-        except Exception as exc:  # noqa: BLE001  # whatever a client raises is a failed fetch, as it is for a verifier
-            return as_failure(exc)
+        return tried(self._fetch, replace(request, timeout=remaining))
 
 
 def _loaded(location: Remote, wire: _Wire) -> tuple[Loaded | None, FetchFailed | None]:
     loading = load(location, None, mono=0.0, timeout=TIMEOUT, no_cache=False)
-    answer: FetchResponse | FetchFailed | None = None
     try:
-        while True:
-            asked = advance(loading, answer)
-            if isinstance(asked, Loaded):
-                return asked, None
-            answer = wire(asked)
+        return carried_out(loading, wire), None
     except FetchFailed as failure:
         return None, failure

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from tokenward.finding import Finding
 from tokenward.keys.keyset import KeySet
-from tokenward.keys.loading import Loaded, advance, load
+from tokenward.keys.loading import Loaded, carried_out, load
 from tokenward.keys.location import Discovery, Location, Remote, Static
-from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, as_failure, checked
+from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, tried
 from tokenward.token.algorithms import ALGORITHMS
 
 TIMEOUT = 10.0
@@ -48,18 +48,12 @@ def usable(location: Location, algorithms: Sequence[str], fetch: Fetch) -> list[
 
 def _load(location: Remote, fetch: Fetch, asked: list[str]) -> Loaded:
     loading = load(location, None, mono=0.0, timeout=TIMEOUT, no_cache=True)
-    step = advance(loading, None)
-    while isinstance(step, FetchRequest):
-        asked.append(step.url)
-        step = advance(loading, _answered(fetch, step))
-    return step
 
+    def ask(request: FetchRequest) -> FetchResponse | FetchFailed:
+        asked.append(request.url)
+        return tried(fetch, request)
 
-def _answered(fetch: Fetch, request: FetchRequest) -> FetchResponse | FetchFailed:
-    try:
-        return checked(fetch(request))
-    except Exception as exc:  # noqa: BLE001  # whatever a client raises is a failed fetch
-        return as_failure(exc)
+    return carried_out(loading, ask)
 
 
 def _keys(keyset: KeySet, algorithms: Sequence[str]) -> Finding:
