@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import shutil
+import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,12 @@ SHARE = float(os.environ.get("TOKENWARD_EXAMPLES") or 1)
 
 COVERING = ("tests/walk/", "tests/keys/")
 """The folders whose tests count for coverage: those of the two rooms that are measured."""
+
+
+def pytest_configure() -> None:
+    """A shell starts its background jobs with Ctrl-C ignored, which what these tests start and interrupt would inherit."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)  # after hypothesis' own, which marks the property tests
