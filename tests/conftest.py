@@ -26,6 +26,10 @@ SHARE = float(os.environ.get("TOKENWARD_EXAMPLES") or 1)
 """How many of its examples each property test tries: 1 is what it says itself, 10 is a long search, 0.2 a short one."""
 
 
+hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("unhurried")  # a busy machine is no fault of what is tested
+
+
 COVERING = ("tests/walk/", "tests/keys/")
 """The folders whose tests count for coverage: those of the two rooms that are measured."""
 
