@@ -32,7 +32,7 @@ FLOORS: list[set[str]] = [
 ]
 """From the ground up. A module imports only from floors below its own."""
 
-ABOVE = ("acquisition", "asking", "judging", "middleware", "databricks", "troubleshoot", "web", "testing", "cli")
+ABOVE = ("acquisition", "asking", "judging", "metrics", "middleware", "databricks", "troubleshoot", "web", "testing", "cli")
 """Folders above all floors, from the ground up: each may import anything below it, and within a folder there is no cycle."""
 
 IMPURE_ROOMS: dict[str, set[str]] = {
@@ -65,6 +65,8 @@ IMPURE_ROOMS: dict[str, set[str]] = {
     "keys.threads": {"threading", "time"},
     "logger": {"logging", "structlog"},
     "memory": {"threading"},
+    "metrics.opentelemetry": {"opentelemetry"},
+    "metrics.prometheus": {"prometheus_client"},
     "troubleshoot.explanation.explain": {"time"},
     "troubleshoot.explanation.keys": {"time"},
     "troubleshoot.keyreport.report": {"time"},
@@ -91,7 +93,8 @@ INTO_IMPURE_ROOMS = {
 """Where a pure room names the type of an impure one, which it is given and does not make."""
 
 IMPURE = {
-    *("aiohttp", "asyncio", "datetime", "django", "fastapi", "http", "httpx", "logging", "os", "select", "selectors", "socket"),
+    *("aiohttp", "asyncio", "datetime", "django", "fastapi", "http", "httpx", "logging", "opentelemetry", "os"),
+    *("prometheus_client", "select", "selectors", "socket"),
     *("sqlite3", "ssl", "starlette", "structlog", "subprocess", "threading", "time", "trio", "urllib.request"),
 }
 
@@ -182,7 +185,7 @@ def test_no_module_imports_from_the_package_root(name: str) -> None:
     assert "" not in USED[name]
 
 
-PURE_FOLDERS = ("acquisition.", "asking.", "judging.", "databricks.", "troubleshoot.", "web.")
+PURE_FOLDERS = ("acquisition.", "asking.", "judging.", "metrics.", "databricks.", "troubleshoot.", "web.")
 JUDGED = sorted(FLOOR.keys() | {name for name in MODULES if name.startswith(PURE_FOLDERS)})
 """The rooms that must be pure, but for those above. Front doors, the testing package and the command line are all impure."""
 

@@ -62,6 +62,7 @@ class Diagnostics:
         self._logger = logger_or_ours(logger)
         self._monotonic = validation.clock("monotonic", monotonic)
         self._counts: Counter[str] = Counter()
+        self._totals: Counter[tuple[str, int]] = Counter()
         self._began = monotonic()
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
@@ -69,13 +70,14 @@ class Diagnostics:
 
     def rejected(self, error: AuthenticationError, *, method: str, path: str) -> None:
         """Report one rejection of one request; `path` is without its query, which may hold secrets."""
-        if self._is_due(error.code):
+        if self._is_due(error.code, error.status):
             fields = event_fields(error) | {"docs": self._docs + error.code}
             self._emit(_level(error), "token_rejected", fields | {"method": shown(method), "path": shown(path)})
 
     def refused(self, code: str, fields: Mapping[str, object], *, method: str, path: str, level: str = "warning") -> None:
         """Report a request that was refused for another reason than its token; the fields are escaped and bounded here."""
-        if self._is_due(code):
+        status = fields.get("status")
+        if self._is_due(code, status if isinstance(status, int) else 0):
             safe = {name: shown(value) for name, value in fields.items() if value is not None} | {"docs": self._docs + code}
             self._emit(level, "request_refused", {"code": code, **safe, "method": shown(method), "path": shown(path)})
 
@@ -92,20 +94,29 @@ class Diagnostics:
             hint = "Many of one kind: see the token_rejected or request_refused events of these codes before this one."
             self._emit("warning", "token_rejections_summed", {"not_logged": held, "seconds": round(seconds, 1), "hint": hint})
 
+    def totals(self) -> dict[tuple[str, int], int]:
+        """How many requests were rejected or refused so far, logged or not, by code and HTTP status (0 if none was said).
+
+        These only grow, and a child process goes on from its parent's.
+        """
+        with self._lock:
+            return dict(self._totals)
+
     def forked(self) -> None:
-        """In a child process: a new lock, and none of the parent's counts."""
+        """In a child process: a new lock, and nothing of what the parent has still to sum up."""
         self._lock = threading.Lock()
         self._counts, self._timer = Counter(), None
 
-    def _is_due(self, code: str) -> bool:
+    def _is_due(self, code: str, status: int) -> bool:
         """Count it, in a new interval if it is time for one; True if it is to be logged by itself."""
         if self._monotonic() - self._began >= self._interval:
             self.flush()
-        return self._counted(code)
+        return self._counted(code, status)
 
-    def _counted(self, code: str) -> bool:
+    def _counted(self, code: str, status: int) -> bool:
         """Count it; True if it is among the first."""
         with self._lock:
+            self._totals[code, status] += 1
             self._counts[code] += 1
             if not self._exceeds(self._counts[code]):
                 return True

@@ -1,0 +1,1 @@
+"""Numbers for whoever watches a service: read from the verifiers when they are collected, by Prometheus or by OpenTelemetry."""
