@@ -1,0 +1,150 @@
+"""What came out, phase by phase, and whether it is as promised."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.soak.plan import WITHDRAWS, Span, rhythm
+from benchmarks.soak.promise import most_fetches
+from benchmarks.soak.record import Record
+from benchmarks.soak.stats import quantile
+from benchmarks.soak.verdicts import Counts, turned_away, waits_with_a_usable_key, wrong
+
+MOST_RATIO = 1.2
+"""Of known callers' p99 in floods and outages to that of the quiet phase."""
+MOST_MEMORY = 5.0
+"""MB that the service may grow by in a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One phase under one driver. Latencies of known callers in ms; `ratio` is that of p99 to the quiet phase's.
+
+    arrived      fetches that the issuer counted; `began` are those that the verifier began, perhaps with nobody to arrive at
+    most         the most that the rhythm allows
+    callers_p99  how late the callers themselves were: what the machine adds, which is in the latencies, too
+    """
+
+    driver: str
+    phase: str
+    seconds: float
+    judged: bool
+    requests: int
+    p50: float
+    p99: float
+    p999: float
+    ratio: float
+    callers_p99: float
+    arrived: int
+    began: int
+    most: int
+    memory_start: float | None
+    memory_end: float | None
+    wrong: int
+    waits: int
+    turned_away: int
+
+    @property
+    def per_minute(self) -> float:
+        """Fetches at the issuer."""
+        return self.arrived * 60 / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """`is_fact` if it does not depend on the machine's mood, so that to miss it is to fail."""
+
+    text: str
+    driver: str
+    found: str
+    held: bool
+    is_fact: bool
+
+
+def rows_of(record: Record) -> list[Row]:
+    """Every phase that has begun."""
+    return [_row(record, span) for span in record.phases()]
+
+
+def promises_of(record: Record, rows: Sequence[Row]) -> list[Promise]:
+    """Every promise, for one run and its rows."""
+    waits, bad = waits_with_a_usable_key(record.all_counts()), wrong(record.all_counts())
+    unanswered, over = _unanswered(record), _over(record, rows)
+    return [
+        Promise("wrong verdicts: 0", record.driver, str(bad), bad == 0, is_fact=True),
+        Promise("requests without a verdict: 0", record.driver, str(unanswered), unanswered == 0, is_fact=True),
+        Promise("waits with a usable key: 0", record.driver, str(waits), waits == 0, is_fact=True),
+        Promise("fetches beyond what the rhythm allows: 0", record.driver, ", ".join(over) or "0", not over, is_fact=True),
+        _latency(record, rows),
+        _memory(record),
+    ]
+
+
+def _row(record: Record, span: Span) -> Row:
+    latencies = record.latencies.get(span.number, [])
+    counts: Counts = record.counts.get(span.number, {})
+    p50, p99, p999 = (quantile(latencies, part) / 1000 for part in (0.5, 0.99, 0.999))
+    return Row(
+        driver=record.driver,
+        phase=span.phase.name,
+        seconds=span.seconds,
+        judged=span.phase.judged,
+        requests=sum(counts.values()),
+        p50=p50,
+        p99=p99,
+        p999=p999,
+        ratio=p99 * 1000 / quantile(record.latencies.get(0, []), 0.99),
+        callers_p99=record.sent.get(span.number, (0, math.nan))[1],
+        arrived=_within(record.arrived, span),
+        began=_within(record.began, span),
+        most=_most(record, span),
+        memory_start=record.memory_at(span.start),
+        memory_end=record.memory_at(span.end),
+        wrong=wrong(counts),
+        waits=waits_with_a_usable_key(counts),
+        turned_away=turned_away(counts),
+    )
+
+
+def _most(record: Record, span: Span) -> int:
+    """The sum of what is allowed while the issuer was this way, and that way; what fails although it is up may be tried again."""
+    allowed, news, doors = rhythm(record.seconds), len(span.phase.published), record.doors_in(span)
+    withdrawn = record.spans[WITHDRAWS].start
+    vanished = withdrawn <= span.start < withdrawn + allowed.refresh_interval * (1 + allowed.jitter) + allowed.removal_grace
+    again = _within(record.failed, span) if doors and doors[-1][0] == "up" else 0
+    return again + sum(
+        most_fetches(allowed, seconds, answered=door == "up", news=news, vanished=vanished) for door, seconds in doors
+    )
+
+
+def _within(moments: Sequence[float], span: Span) -> int:
+    return sum(span.start <= moment < span.end for moment in moments)
+
+
+def _over(record: Record, rows: Sequence[Row]) -> list[str]:
+    """Phases in which too many fetches began; and the run, if more arrived than had begun."""
+    over = [row.phase for row in rows if row.began > row.most]
+    return [*over, "more arrived than began"] if len(record.arrived) > len(record.began) else over
+
+
+def _unanswered(record: Record) -> int:
+    """Of the phases that the callers have finished."""
+    return sum(sent - sum(record.counts.get(phase, {}).values()) for phase, (sent, _) in record.sent.items())
+
+
+def _latency(record: Record, rows: Sequence[Row]) -> Promise:
+    worst = max((row.ratio for row in rows if row.judged), default=math.nan)
+    text = f"p99 of known callers in floods and outages: <= {MOST_RATIO} x quiet"
+    late = max((late for _, late in record.sent.values()), default=math.nan)
+    found = f"{worst:.2f} x; the callers' own: up to {late:.1f} ms"
+    return Promise(text, record.driver, found, worst <= MOST_RATIO, is_fact=False)
+
+
+def _memory(record: Record) -> Promise:
+    start, end = record.memory_at(0.0), record.memory_at(record.ended)
+    text = f"memory from start to end: + <= {MOST_MEMORY:g} MB"
+    if start is None or end is None:
+        return Promise(text, record.driver, "not measured", held=False, is_fact=False)
+    return Promise(text, record.driver, f"{end - start:+.1f} MB", end - start <= MOST_MEMORY, is_fact=False)

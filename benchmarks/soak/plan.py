@@ -1,0 +1,99 @@
+"""What happens when: the phases of a run, who calls in them, and the rhythm of the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from tokenward.keys.rhythm import Rhythm
+
+KNOWN = 1000
+"""Requests of known callers in a second: half with a token that the verifier remembers, half with one it never saw."""
+JUNK = 1000
+"""Tokens in a second that are refused: the flood that is measured."""
+WARM_UP = 5.0
+"""Seconds before the first phase. All known callers' tokens are new then: more than are remembered, so that memory is full."""
+WHOLE = 120
+"""The weights of all phases together."""
+ISSUER = "https://idp.example/"
+AUDIENCE = "https://api.example/"
+KEYS = 3
+"""Keys of a run: the first one, its unannounced successor, and one that is announced by being published ahead."""
+MIN_SECONDS, MAX_SECONDS = 10, 600
+"""In less there is no time for a refresh in a phase; in more, a withdrawn key would still be in use when its grace ends."""
+
+Door: TypeAlias = Literal["up", "dead", "silent"]
+Junk: TypeAlias = Literal["stray", "random"]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of a run, `weight` of 120 long.
+
+    junk       stray: random kids, too, but for somebody else, so that no key is searched; random: the same for us
+    issuer     up; dead: its process is killed; silent: it accepts connections and requests, and never answers
+    published  the keys in its set from the beginning of the phase on
+    early,     the keys that known callers' tokens are signed with, in the first half and in the second
+      late
+    judged     whether the promise about known callers' latency is about this phase
+    """
+
+    name: str
+    weight: int
+    junk: Junk
+    issuer: Door
+    published: tuple[int, ...]
+    early: tuple[int, ...]
+    late: tuple[int, ...]
+    judged: bool = False
+
+
+PHASES: tuple[Phase, ...] = (
+    Phase("quiet", 14, "stray", "up", (0,), (0,), (0,)),
+    Phase("rotation", 10, "stray", "up", (1,), (0,), (0, 1)),
+    Phase("flood", 22, "random", "up", (1, 2), (1,), (1,), judged=True),
+    Phase("issuer dead", 12, "stray", "dead", (), (1, 2), (1, 2), judged=True),
+    Phase("issuer back", 12, "stray", "up", (1, 2), (1, 2), (1, 2)),
+    Phase("issuer silent", 16, "stray", "silent", (1, 2), (1, 2), (1, 2), judged=True),
+    Phase("flood, silent", 20, "random", "silent", (1, 2), (1, 2), (1, 2), judged=True),
+    Phase("quiet again", 14, "stray", "up", (1, 2), (1, 2), (1, 2)),
+)
+WITHDRAWS = 1
+"""The number of the phase at whose beginning the first key is withdrawn."""
+BEFORE = Phase("warm-up", 0, "stray", "up", (0,), (0,), (0,))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A phase in time: seconds from the end of the warm-up."""
+
+    number: int
+    phase: Phase
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+def spans(seconds: float) -> list[Span]:
+    """The phases of a run of so many seconds."""
+    found, start = [], 0.0
+    for number, phase in enumerate(PHASES):
+        end = start + seconds * phase.weight / WHOLE
+        found.append(Span(number, phase, start, end))
+        start = end
+    return found
+
+
+def span_at(offset: float, all_spans: Sequence[Span]) -> Span | None:
+    """The phase at this time; None before the first and after the last."""
+    return next((span for span in all_spans if span.start <= offset < span.end), None)
+
+
+def rhythm(seconds: float) -> Rhythm:
+    """The defaults, but for the refresh: once an hour, it would not happen. Here it comes in every phase."""
+    interval = seconds / 12
+    return Rhythm(refresh_interval=interval, refresh_floor=interval)

@@ -1,0 +1,50 @@
+"""Which verdicts are right, for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from benchmarks.soak.wire import FORGED, KNOWN_CALLER, RANDOM, STRAY
+
+_NOBODY_CAN_SAY = frozenset({"unknown_key", "keys_unavailable"})
+_RIGHT: Mapping[str, frozenset[str]] = {
+    KNOWN_CALLER: frozenset({"accepted"}),
+    STRAY: frozenset({"audience_not_accepted"}),
+    RANDOM: _NOBODY_CAN_SAY,
+    FORGED: frozenset({"signature_invalid"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Requests of one kind: whether their key was in hand when they came, whether they waited for a fetch, and what they got."""
+
+    kind: str
+    usable: bool
+    waited: bool
+    verdict: str
+
+
+Counts: TypeAlias = Mapping[Seen, int]
+
+
+def is_right(seen: Seen) -> bool:
+    """Whether nothing else could be said. Without its key in hand a true token may be refused, and a false one is unknown."""
+    excused = _NOBODY_CAN_SAY if not seen.usable and seen.kind in (KNOWN_CALLER, FORGED) else frozenset()
+    return seen.verdict in _RIGHT[seen.kind] | excused
+
+
+def wrong(counts: Counts) -> int:
+    return sum(number for seen, number in counts.items() if not is_right(seen))
+
+
+def waits_with_a_usable_key(counts: Counts) -> int:
+    return sum(number for seen, number in counts.items() if seen.usable and seen.waited)
+
+
+def turned_away(counts: Counts) -> int:
+    """Known callers whose new key was not in hand, and who did not get in. Nobody promises that there are none."""
+    away = [seen for seen in counts if seen.kind == KNOWN_CALLER and not seen.usable and seen.verdict in _NOBODY_CAN_SAY]
+    return sum(counts[seen] for seen in away)
