@@ -23,9 +23,10 @@ FLOORS: list[set[str]] = [
     {"clouds", "diagnostics", "issuer_fields", "keys.decision", "keys.keyset"},
     {"keys.counts", "keys.location", "keys.snapshot"},
     {"issuer_location", "keys.freshness", "keys.loading"},
-    {"issuer", "keys.status"},
-    {"keys.source", "policy", "token.caller", "token.lifetime"},
-    {"entra", "keys.driving", "memory", "token.admission", "token.claims", "token.signature"},
+    {"issuer", "keys.seeding", "keys.status"},
+    {"keys.static"},
+    {"keys.source", "policy", "readiness", "token.caller", "token.lifetime"},
+    {"entra", "keys.driving", "keys.export", "memory", "token.admission", "token.claims", "token.signature"},
     {"keys.aio", "keys.threads", "walk"},
     {"verifier"},
     {""},  # the package root: the public surface
@@ -37,7 +38,7 @@ ABOVE = ("acquisition", "asking", "judging", "metrics", "middleware", "databrick
 
 IMPURE_ROOMS: dict[str, set[str]] = {
     "diagnostics": {"threading", "time"},
-    "forks": {"os"},
+    "forks": {"os", "threading"},
     "asking.driving": {"time"},
     "databricks.forward_auth.forward_auth": {"starlette", "time"},
     "databricks.forward_auth.under_way": {"asyncio"},
@@ -87,6 +88,7 @@ INTO_IMPURE_ROOMS = {
     ("", "verifier"),
     ("keylog", "logger"),
     ("keys.driving", "keys.source"),
+    ("keys.export", "keys.source"),
     ("walk", "keys.source"),
     ("walk", "memory"),
 }

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from tokenward import validation
 from tokenward.errors import AuthenticationError, MissingToken, ServiceUnavailable
-from tokenward.forks import on_fork
+from tokenward.forks import on_fork, undivided
 from tokenward.logger import Logger, logger_or_ours
 from tokenward.redaction import MAX_ITEMS, MAX_TEXT, shown
 
@@ -97,15 +97,15 @@ class Diagnostics:
     def totals(self) -> dict[tuple[str, int], int]:
         """How many requests were rejected or refused so far, logged or not, by code and HTTP status (0 if none was said).
 
-        These only grow, and a child process goes on from its parent's.
+        These only grow, and a child process begins with its own.
         """
         with self._lock:
             return dict(self._totals)
 
     def forked(self) -> None:
-        """In a child process: a new lock, and nothing of what the parent has still to sum up."""
+        """In a child process: a new lock, and none of the parent's counts."""
         self._lock = threading.Lock()
-        self._counts, self._timer = Counter(), None
+        self._counts, self._totals, self._timer = Counter(), Counter(), None
 
     def _is_due(self, code: str, status: int) -> bool:
         """Count it, in a new interval if it is time for one; True if it is to be logged by itself."""
@@ -135,7 +135,7 @@ class Diagnostics:
             self._timer.start()
 
     def _emit(self, level: str, event: str, fields: dict[str, object]) -> None:
-        with contextlib.suppress(Exception):
+        with undivided(), contextlib.suppress(Exception):
             getattr(self._logger, level)(event, **fields)
 
 

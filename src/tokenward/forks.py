@@ -1,10 +1,16 @@
-"""What must be made new in a child process after a fork: locks that a thread of the parent may hold, and its fetches."""
+"""What a fork must not break: locks that a thread of the parent may hold, its fetches, and what it was about to say."""
 
 from __future__ import annotations
 
 import os
+import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
+
+PATIENCE = 1.0
+"""Seconds that a fork waits for what is `undivided`: a log that hangs must not hang whoever forks."""
 
 
 class Forkable(Protocol):
@@ -13,6 +19,9 @@ class Forkable(Protocol):
 
 
 _live: weakref.WeakSet[Forkable] = weakref.WeakSet()
+_gate = threading.Condition()
+_speaking: set[int] = set()  # threads
+_forking: set[int] = set()
 
 
 def on_fork(holder: Forkable) -> None:
@@ -20,10 +29,50 @@ def on_fork(holder: Forkable) -> None:
     _live.add(holder)
 
 
+@contextmanager
+def undivided() -> Iterator[None]:
+    """No other thread's fork falls in the middle of this block, for `PATIENCE` seconds at most.
+
+    It is for calls of code that is not ours and may take a lock that no child could ever take again: structlog's own printer
+    holds one while it prints. Threads do not wait for each other here.
+    """
+    thread = threading.get_ident()
+    if thread in _speaking:
+        yield
+        return
+    with _gate:
+        _gate.wait_for(lambda: _forking <= {thread}, PATIENCE)
+        _speaking.add(thread)
+    try:
+        yield
+    finally:
+        with _gate:
+            _speaking.discard(thread)
+            _gate.notify_all()
+
+
+def _before() -> None:
+    """Wait for whoever speaks, and let nobody begin: this thread holds the gate from here on."""
+    thread = threading.get_ident()
+    _gate.acquire()
+    _forking.add(thread)
+    _gate.wait_for(lambda: _speaking <= {thread}, PATIENCE)
+
+
+def _in_parent() -> None:
+    _forking.discard(threading.get_ident())
+    _gate.notify_all()
+    _gate.release()
+
+
 def _in_child() -> None:
+    global _gate  # a new one: other threads may have waited at the old
+    _gate = threading.Condition()
+    _speaking.intersection_update({threading.get_ident()})
+    _forking.clear()
     for holder in list(_live):
         holder.forked()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

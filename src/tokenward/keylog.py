@@ -21,11 +21,11 @@ def log_key_event(event: KeyEvent, logger: Logger | None = None) -> None:
         case KeysRefreshFailed():
             _log_failed(event, log)
         case KeysAwaited():
-            log.error("keys_awaited", source=event.source, seconds=round(event.seconds, 1), hint=_STARTED_WITHOUT_KEYS)
+            log.error("keys_awaited", source=event.source, seconds=round(event.seconds, 1), hint=_AWAITED_IN_VAIN)
         case KeysSeeded(ignored=None):
-            log.info("keys_seeded", source=event.source, keys=event.keys, key_age=round(event.age, 1))
+            log.info("keys_seeded", source=event.source, keys=event.keys, key_age=_rounded(event.age))
         case KeysSeeded():
-            log.warning("keys_seed_ignored", source=event.source, reason=shown(str(event.ignored)), key_age=round(event.age, 1))
+            log.warning("keys_seed_ignored", source=event.source, reason=shown(str(event.ignored)), key_age=_rounded(event.age))
         case _:
             assert_never(event)
 
@@ -47,15 +47,19 @@ def _log_failed(event: KeysRefreshFailed, log: Logger) -> None:
         detail=shown(event.detail),
         failures=event.failures,
         retry_in=round(event.retry_in, 1),
-        key_age=None if event.age is None else round(event.age, 1),
+        key_age=_rounded(event.age),
         usable=event.usable,
         hint=_HINTS.get(event.kind, "Ask for the address by hand from this machine, such as with curl."),
     )
 
 
-_STARTED_WITHOUT_KEYS = (
-    "The service has started without this issuer's keys, and answers its tokens 503 until they come; "
-    "see the latest keys_refresh_failed event for the reason."
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
+_AWAITED_IN_VAIN = (
+    "The start has waited in vain for this issuer's keys. Unless it requires them, the service is up, and answers the issuer's "
+    "tokens 503 until they come; see the latest keys_refresh_failed event for the reason."
 )
 _HINTS = {
     "dns": "The host name does not resolve here; check the address and this machine's DNS.",

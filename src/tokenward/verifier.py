@@ -15,15 +15,18 @@ from tokenward.identity import Identity
 from tokenward.keylog import log_key_event
 from tokenward.keys.aio import AsyncDriver
 from tokenward.keys.events import Observer
+from tokenward.keys.export import sow, written
 from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
 from tokenward.keys.location import Static
 from tokenward.keys.port import AsyncFetch, Fetch
 from tokenward.keys.rhythm import Rhythm
-from tokenward.keys.source import Clock, KeySource, Source, StaticSource
+from tokenward.keys.source import Clock, KeySource, Source
+from tokenward.keys.static import StaticSource
 from tokenward.keys.status import KeyStatus
 from tokenward.keys.threads import ThreadDriver
 from tokenward.memory import MAX_REMEMBERED, Memory
 from tokenward.policy import Policy
+from tokenward.readiness import require_keys, without_keys
 from tokenward.token.authorization import bearer_token, require_b64token
 from tokenward.walk import Search, Walk
 
@@ -68,11 +71,41 @@ class _Verifier:
                 shared[location] = KeySource(location, rhythm=rhythm, clock=clock, monotonic=monotonic, observer=observer)
             self._sources[issuer.issuer] = shared[location]
         self._remote = tuple(shared.values())
+        self._clock, self._observer = clock, observer
         self._walk = Walk(policy, self._sources, Memory(remember), clock)
 
     def status(self) -> list[KeyStatus]:
         """The state of every source of keys, in the words of its options."""
         return [source.status() for source in dict.fromkeys(self._sources.values())]
+
+    def export(self) -> str:
+        """The keys in hand as text, for `seed` in another process of the same policy; with when they were fetched.
+
+        Sources without keys that may serve are left out, and so are keys of the configuration. It holds no secret, but whoever
+        can change it before it is read decides whom the reader believes.
+        """
+        return written(self._remote, self._clock)
+
+    def seed(self, document: str | bytes) -> bool:
+        """Begin with keys that another process exported, and fetch nothing; True if every issuer has usable keys then.
+
+        Protect the document as the policy itself: it says whose signatures are good. Its keys are as old as they were fetched
+        long ago, serve no longer than if they had been fetched here, and are refreshed when that is due. A document that is
+        damaged, too large, too old, from the future or of another version, and keys that are of no source of the policy or no
+        newer than those in hand, are ignored, which the observer is told (`KeysSeeded`).
+
+        Raises PolicyError for what is neither text nor bytes.
+        """
+        if not isinstance(document, (str, bytes)):
+            raise PolicyError("document", "it is neither text nor bytes", "Pass what export() gave, or a file's text.")
+        clouded = {self._sources[issuer.issuer] for issuer in self.policy.issuers if issuer.cloud_instance_name is not None}
+        sow(document, {source: source in clouded for source in self._remote}, self._clock(), self._observer)
+        return not without_keys(self.status())
+
+    def _required(self) -> bool:
+        """True, if keys have come at the last moment. Raises KeysUnavailable."""
+        require_keys(self.status())
+        return True
 
 
 class Verifier(_Verifier):
@@ -121,9 +154,14 @@ class Verifier(_Verifier):
         """
         return self._verify(_as_bytes(token))
 
-    def warm_up(self, timeout: float = WARM_UP_TIMEOUT) -> bool:
-        """Fetch keys that were never fetched; True if every issuer has usable ones within `timeout` seconds."""
-        return self._driver.warm_up(_seconds(timeout))
+    def warm_up(self, timeout: float = WARM_UP_TIMEOUT, required: bool = False) -> bool:
+        """Fetch keys that were never fetched; True if every issuer has usable ones within `timeout` seconds.
+
+        With `required` it raises KeysUnavailable instead of returning False, so that a service without keys does not start. Its
+        text says which sources have none, and why; it is for the operator, and no answer to a caller.
+        """
+        required = validation.boolean("required", required)
+        return self._driver.warm_up(_seconds(timeout)) or (required and self._required())
 
     def refresh(self, timeout: float = REFRESH_TIMEOUT) -> bool:
         """Fetch keys again now, as an operator may wish; True if every issuer's came within `timeout` seconds.
@@ -131,6 +169,10 @@ class Verifier(_Verifier):
         It waits for a fetch that is under way, and then makes its own; the keys in hand serve on, whatever comes of it.
         """
         return self._driver.refresh(_seconds(timeout))
+
+    def fetch_due(self) -> None:
+        """Begin the fetches that are due, as the ticker does, and wait for none: `Readiness` does so for each probe."""
+        self._driver.start_due()
 
     def close(self) -> None:
         """Stop refreshing in the background. Verifying still works."""
@@ -179,25 +221,30 @@ class AsyncVerifier(_Verifier):
         """As Verifier.verify."""
         return await self._verify(_as_bytes(token))
 
-    async def warm_up(self, timeout: float = WARM_UP_TIMEOUT) -> bool:
+    async def warm_up(self, timeout: float = WARM_UP_TIMEOUT, required: bool = False) -> bool:
         """As Verifier.warm_up."""
-        return await self._driver.warm_up(_seconds(timeout))
+        required = validation.boolean("required", required)
+        return await self._driver.warm_up(_seconds(timeout)) or (required and self._required())
 
     async def refresh(self, timeout: float = REFRESH_TIMEOUT) -> bool:
         """As Verifier.refresh."""
         return await self._driver.refresh(_seconds(timeout))
 
+    def fetch_due(self) -> None:
+        """As Verifier.fetch_due, in the event loop that runs the caller."""
+        self._driver.start_due()
+
     @asynccontextmanager
-    async def running(self, *, warm_up: float = WARM_UP_TIMEOUT) -> AsyncIterator[AsyncVerifier]:
+    async def running(self, *, warm_up: float = WARM_UP_TIMEOUT, required: bool = False) -> AsyncIterator[AsyncVerifier]:
         """For an app's lifespan: keys are fetched before the first request, and refreshed without one.
 
         Waits at most `warm_up` seconds, and starts without keys if the issuer is down: requests are then answered 503 until
-        it is back.
+        it is back. With `required` it raises KeysUnavailable instead, and the app does not start.
         """
         seconds = validation.seconds("warm_up", warm_up, most=MAX_WARM_UP)
         stop = self._driver.start_ticking()
         try:
-            await self._driver.warm_up(seconds)
+            await self.warm_up(seconds, required)
             yield self
         finally:
             stop.set()

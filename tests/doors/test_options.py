@@ -56,7 +56,15 @@ DIAGNOSTICS: dict[str, list[Any]] = {
     "logger": ["log", object(), Silent(), logging.getLogger(), logging.LoggerAdapter(logging.getLogger())],
     "monotonic": [5.0, None, _later],
 }
-ASGI = DOOR | GUARD | {"app": [None, "app"], "warm_up": [-1, "10", None, True, 3601, *NUMBERS]}
+ASGI = (
+    DOOR
+    | GUARD
+    | {
+        "app": [None, "app"],
+        "warm_up": [-1, "10", None, True, 3601, *NUMBERS],
+        "require_keys": ["yes", 1, None],
+    }
+)
 WSGI = DOOR | GUARD | {"application": [None, "app"]}
 FASTAPI = {name: DOOR[name] for name in ("optional", "realm", "diagnostics")} | {
     "policy": [7, "project.policy", object()],

@@ -14,7 +14,8 @@ from tokenward.keys.keyset import read_keyset
 from tokenward.keys.loading import Loaded
 from tokenward.keys.location import Discovery, JwksUri, Static
 from tokenward.keys.port import FetchFailed
-from tokenward.keys.source import KeySource, StaticSource
+from tokenward.keys.source import KeySource
+from tokenward.keys.static import StaticSource
 from tokenward.keys.status import KeyStatus
 
 MakeJwk = Callable[..., dict[str, object]]
@@ -92,6 +93,7 @@ def test_the_status_counts_keys_failures_waits_and_fetches(source: KeySource, cl
         kids=("a", "b"),
         generation=1,
         age=7200.0,
+        interval=source.status().interval,
         serves_for=79200.0,
         next_attempt=7.0,
         failures=1,

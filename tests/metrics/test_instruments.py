@@ -85,6 +85,7 @@ def test_a_source_that_was_never_fetched_has_no_age_and_no_end() -> None:
         "tokenward_key_age_seconds",
         "tokenward_key_expiry_seconds",
         "tokenward_key_fetches_total",
+        "tokenward_key_refresh_interval_seconds",
         "tokenward_rejections_total",
     }
 
@@ -117,7 +118,8 @@ def test_the_series_of_a_source_are_bounded_by_closed_words() -> None:
         {},
         1,
     )
-    moment = Moment((KeyStatus(source=AT, keys="fresh", fetch="idle", age=1.0, serves_for=1.0, counts=every),), {})
+    status = KeyStatus(source=AT, keys="fresh", fetch="idle", age=1.0, interval=1.0, serves_for=1.0, counts=every)
+    moment = Moment((status,), {})
     series = sum(len(each.read(moment)) for each in KEYS)
     assert series == len(get_args(Lookup)) + len(get_args(Why)) * len(_words(FetchOutcome)) + len(KEYS) - 2
 

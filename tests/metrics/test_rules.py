@@ -91,8 +91,16 @@ SMALL = 'tokenward_keys_skipped_total{source="https://idp.example/keys",reason="
 LOOKUPS = 'tokenward_key_lookups_total{{source="https://idp.example/keys",outcome="{}"}}'
 REJECTED = 'tokenward_rejections_total{{job="api",code="{}",status="401"}}'
 CASES: dict[str, Case] = {
-    "keys too old": Case("TokenwardKeysOverdue", {f"tokenward_key_age_seconds{AT}": "7500+0x30"}, True),
-    "keys about to be fetched": Case("TokenwardKeysOverdue", {f"tokenward_key_age_seconds{AT}": "3900+0x30"}, False),
+    "keys too old": Case(
+        "TokenwardKeysOverdue",
+        {f"tokenward_key_age_seconds{AT}": "7500+0x30", f"tokenward_key_refresh_interval_seconds{AT}": "3600+0x30"},
+        True,
+    ),
+    "keys about to be fetched": Case(
+        "TokenwardKeysOverdue",
+        {f"tokenward_key_age_seconds{AT}": "3900+0x30", f"tokenward_key_refresh_interval_seconds{AT}": "3600+0x30"},
+        False,
+    ),
     "keys about to end, and fetches fail": Case(
         "TokenwardKeysExpiring",
         {f"tokenward_key_expiry_seconds{AT}": "20000+0x30", f"tokenward_key_fetch_failures{AT}": "9+0x30"},

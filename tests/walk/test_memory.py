@@ -15,7 +15,8 @@ from tokenward.keys.loading import Discovered, Loaded
 from tokenward.keys.location import JwksUri
 from tokenward.keys.metadata import Metadata
 from tokenward.keys.rhythm import Rhythm
-from tokenward.keys.source import KeySource, Source, StaticSource
+from tokenward.keys.source import KeySource, Source
+from tokenward.keys.static import StaticSource
 from tokenward.memory import MAX_REMEMBERED, MAX_REMEMBERED_BYTES, MAX_WEIGHT, Memory, Remembered, digest_of
 from tokenward.token.caller import identity_of
 from tokenward.token.lifetime import window

@@ -20,7 +20,7 @@ from tokenward.keys.keyset import KeySet
 from tokenward.keys.location import Static
 from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse
 from tokenward.keys.rhythm import Rhythm
-from tokenward.keys.source import StaticSource
+from tokenward.keys.static import StaticSource
 from tokenward.memory import Memory
 from tokenward.walk import Search, Walk
 

@@ -49,13 +49,18 @@ class AsyncDriver:
         """Refresh what is due without any request, until the signal is set or the loop ends."""
         loop = current_loop()
         stop = loop.signal()
-        loop.spawn(partial(self._tick, loop, stop))
+        loop.spawn(partial(self._tick, stop))
         return stop
 
-    async def _tick(self, loop: Loop, stop: Signal) -> None:
+    def start_due(self) -> None:
+        """Begin every fetch that is due, in the loop that asks, and wait for none."""
+        loop = current_loop()
+        for source in self._sources:
+            self._start(loop, source, source.tick())
+
+    async def _tick(self, stop: Signal) -> None:
         while not await stop.wait(TICK):
-            for source in self._sources:
-                self._start(loop, source, source.tick())
+            self.start_due()
 
     async def _waited(self, loop: Loop, source: KeySource, kid: str | None, wait: Wait) -> Answer:
         woken = loop.signal()
@@ -100,6 +105,8 @@ async def _fetch_for(loop: Loop, source: KeySource, lease: Lease, fetch: AsyncFe
     outcome: Loaded | FetchFailed = FetchFailed("other", "cancelled")
     try:
         await loop.sleep(source.seconds_until(lease.start))
+        if not source.seconds_until(lease.deadline):  # this process was suspended, and another fetch may be under way
+            raise FetchFailed("timeout", "its time ran out before it began")
         outcome = await loop.within(source.rhythm.fetch_timeout, partial(_carried_out, source.loading(lease), fetch))
     except FetchFailed as failure:
         outcome = failure

@@ -6,9 +6,9 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, assert_never
 
-from tokenward.keys.decision import Why
+from tokenward.keys.decision import Answer, Unavailable, Unknown, Use, Why
 from tokenward.keys.port import FailureKind
 
 Lookup: TypeAlias = Literal["hit", "hit_stale", "miss_waited", "unknown", "unavailable", "waiters_full"]
@@ -97,3 +97,16 @@ class Counts:
 
 NO_COUNTS = KeyCounts({}, {}, 0, {}, 0)
 """Of keys that are never fetched."""
+
+
+def outcome_of(answer: Answer) -> Lookup:
+    """What an answer counts as, after a wait or without one; a hit without a wait is counted elsewhere."""
+    match answer:
+        case Use():
+            return "miss_waited"
+        case Unknown():
+            return "unknown"
+        case Unavailable():
+            return "unavailable"
+        case _:
+            assert_never(answer)

@@ -44,11 +44,14 @@ class KeysAwaited:
 
 @dataclass(frozen=True, slots=True)
 class KeysSeeded:
-    """A set that was fetched elsewhere was offered. `ignored` says why it does not serve, and is None if it does."""
+    """A set that was fetched elsewhere was offered. `ignored` says why it does not serve, and is None if it does.
+
+    `age` is in seconds, and None where the document cannot be read.
+    """
 
     source: str
     keys: int
-    age: float
+    age: float | None
     ignored: str | None
 
 

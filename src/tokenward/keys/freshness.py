@@ -126,13 +126,13 @@ class Freshness:
         self._publish(mono, wall)
         return True
 
-    def seeded(self, keyset: KeySet, age: float, mono: float, wall: float) -> bool:
+    def seeded(self, keyset: KeySet, age: float, mono: float, wall: float, *, cloud_instance_name: str | None = None) -> bool:
         """Begin with a validated set that was fetched `age` seconds ago; False if the keys in hand are no older."""
         known = self.age(mono, wall)
         if known is not None and known <= age:
             return False
         number = self.snapshot.lease if self.snapshot else 0
-        self.snapshot = Snapshot(number, keyset.keys, {}, mono - age, wall - age, self._interval(None))
+        self.snapshot = Snapshot(number, keyset.keys, {}, mono - age, wall - age, self._interval(None), cloud_instance_name)
         self._publish(mono, wall)
         return True
 
@@ -151,10 +151,17 @@ class Freshness:
         """The fetch that is under way."""
         return self.lease if self.lease is not None and mono < self.lease.deadline else None
 
-    def serving(self, mono: float, wall: float) -> tuple[str, ...]:
-        """The kids whose keys may serve now."""
-        kids = self.snapshot.keys if self.snapshot and self._alive(mono, wall) else ()
-        return tuple(kid for kid in kids if kid is not None and self._usable(kid, mono, wall))
+    def serving(self, mono: float, wall: float) -> KeySet:
+        """The keys that may serve now."""
+        found = {kid: self._usable(kid, mono, wall) for kid in (self.snapshot.keys if self.snapshot else ())}
+        return KeySet({kid: keys for kid, keys in found.items() if keys})
+
+    def published(self, mono: float, wall: float) -> tuple[Key, ...]:
+        """The keys of the last set, each once, without those that only serve on; none once the set is too old to serve."""
+        if self.snapshot is None or not self._alive(mono, wall):
+            return ()
+        listed = (found for kid, found in self.snapshot.keys.items() if kid not in self.snapshot.retiring)
+        return tuple(dict.fromkeys(key for found in listed for key in found))
 
     def cooling_down(self, mono: float, wall: float) -> float | None:
         """Seconds until a miss may start a fetch again; None if it may."""

@@ -6,44 +6,26 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable
-from typing import TypeAlias, TypeVar, assert_never
+from dataclasses import replace
+from typing import TypeAlias, TypeVar
 
-from tokenward.forks import on_fork
-from tokenward.keys.counts import Counts, Lookup
-from tokenward.keys.decision import Answer, Decision, Lease, Unavailable, Unknown, Use, Wait
+from tokenward.forks import on_fork, undivided
+from tokenward.keys.counts import Counts, outcome_of
+from tokenward.keys.decision import Answer, Decision, Lease, Unavailable, Use, Wait
 from tokenward.keys.events import KeyEvent, KeysAwaited, KeysRefreshed, KeysRefreshFailed, KeysSeeded, Observer
 from tokenward.keys.freshness import Freshness
 from tokenward.keys.jwk import Key
-from tokenward.keys.keyset import KeySet
-from tokenward.keys.loading import Discovered, Loaded, Loading, after_failure, load, read_jwks
-from tokenward.keys.location import Remote, Static
-from tokenward.keys.port import MAX_BODY_BYTES, FetchFailed
+from tokenward.keys.loading import Discovered, Loaded, Loading, after_failure, load
+from tokenward.keys.location import Remote
+from tokenward.keys.port import FetchFailed
 from tokenward.keys.rhythm import Rhythm
-from tokenward.keys.status import KeyStatus, fetch_word, keys_word
+from tokenward.keys.seeding import Saved, flaw_of_age, seed_of
+from tokenward.keys.static import StaticSource
+from tokenward.keys.status import KeyStatus, status_of
 from tokenward.keys.waiters import Waiters, Wake
 
 Clock: TypeAlias = Callable[[], float]
 T = TypeVar("T")
-
-
-class StaticSource:
-    """Keys from the configuration, behind the same few methods as fetched ones."""
-
-    def __init__(self, location: Static) -> None:
-        self.name = location.name
-        self.cloud_instance_name: str | None = None
-        self._keys = location.keyset.keys
-        self._count = len(location.keyset)
-
-    def in_hand(self, kid: str | None, wall: float) -> tuple[Key, ...] | None:  # noqa: ARG002  # KeySource's signature
-        return self._keys.get(kid, ())
-
-    def age(self) -> float | None:
-        return None
-
-    def status(self) -> KeyStatus:
-        kids = tuple(kid for kid in self._keys if kid is not None)
-        return KeyStatus(source=self.name, keys="static", fetch="none", usable=self._count, kids=kids)
 
 
 class KeySource:
@@ -98,7 +80,7 @@ class KeySource:
             if isinstance(decision, Use):
                 (self._counts.stale_hits if state.view.is_stale else self._counts.hits).add()
             elif not isinstance(decision, Wait):
-                self._counts.looked_up(_word(decision))
+                self._counts.looked_up(outcome_of(decision))
             return decision
 
         return self._ask(asked)
@@ -109,7 +91,7 @@ class KeySource:
         def asked(state: Freshness, mono: float, wall: float) -> Answer:
             decision = state.lookup(kid, mono, wall, may_wait=False)
             answer = Unavailable(self.rhythm.min_gap) if isinstance(decision, Wait) else decision
-            self._counts.looked_up(_word(answer))
+            self._counts.looked_up(outcome_of(answer))
             return answer
 
         return self._ask(asked)
@@ -180,33 +162,49 @@ class KeySource:
             wake()
         self._tell(event or lapse)
 
-    def seed(self, document: bytes, as_of: float) -> bool:
+    def seed(self, document: bytes, as_of: float, cloud_instance_name: str | None = None, *, needs_cloud: bool = False) -> bool:
         """Begin with a JWKS that was fetched elsewhere, at `as_of` on the epoch clock, as for a start without a network.
 
         Its age counts from then and is never shortened: a set from the future, one that is older than keys may be, one that
-        cannot be read and one that is no newer than the keys in hand are ignored, which the observer is told.
+        cannot be read and one that is no newer than the keys in hand are ignored, which the observer is told. So is one
+        without the cloud that its metadata named, if that could change a verdict: a rule names one (`needs_cloud`), or a key.
         """
-        age = self._clock() - as_of
         try:
-            keyset = self._seed_of(document, age)
+            keyset = seed_of(document, self.location, cloud_instance_name, needs_cloud=needs_cloud)
         except ValueError as exc:
-            self._tell(KeysSeeded(self.name, 0, age, str(exc)))
+            self.ignore_seed(str(exc), self._clock() - as_of)
             return False
         with self._lock:
-            mono, wall = self._monotonic(), self._clock()
-            taken = self._state.seeded(keyset, age, mono, wall)
-            self._generation += taken
-        self._tell(KeysSeeded(self.name, len(keyset), age, None if taken else "the keys in hand are no older"))
-        return taken
+            mono, wall = self._monotonic(), self._clock()  # in this order: what passes between them must not make it younger
+            age = wall - as_of
+            ignored = flaw_of_age(age, self.rhythm.max_stale)
+            if ignored is None and not self._state.seeded(keyset, age, mono, wall, cloud_instance_name=cloud_instance_name):
+                ignored = "the keys in hand are no older"
+            self._generation += ignored is None
+        self._tell(KeysSeeded(self.name, len(keyset), age, ignored))
+        return ignored is None
+
+    def ignore_seed(self, reason: str, age: float | None = None) -> None:
+        """Tell the observer that keys were offered, and why they do not serve."""
+        self._tell(KeysSeeded(self.name, 0, age, reason))
+
+    def saved(self) -> Saved | None:
+        """The keys that the issuer published last, for a start elsewhere; None without keys that may serve."""
+        with self._lock:
+            wall, mono = self._clock(), self._monotonic()  # in this order, as in `seed`
+            keys, age = self._state.published(mono, wall), self._state.age(mono, wall)
+            return Saved(keys, wall - age, self.cloud_instance_name) if keys and age is not None else None
 
     def awaited_in_vain(self, seconds: float) -> None:
         """Tell the observer that a start went on without these keys."""
         self._tell(KeysAwaited(self.name, seconds))
 
     def forked(self) -> None:
-        """In a child process: a new lock, because a thread that is not here may hold the old one."""
+        """In a child process: a new lock, as a thread that is not here may hold the old one; numbers and jitter of its own."""
         self._lock = threading.Lock()
-        self._waiters.take()
+        self._waiters, self._counts = Waiters(), Counts()
+        self._fetches = self._generation = 0
+        self._state.rng.seed()
         self._state.forked(self._monotonic(), self._clock())
 
     # -- what is known ---------------------------------------------------------------------------------------------
@@ -220,6 +218,11 @@ class KeySource:
         age = self.age()
         return age is not None and age < self.rhythm.max_stale
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last attempt failed."""
+        return self._state.failures > 0
+
     def brought_by(self, lease: Lease) -> bool:
         """Whether the keys in hand came with this lease's fetch, or a later one's."""
         snapshot = self._state.snapshot
@@ -227,34 +230,16 @@ class KeySource:
 
     def status(self) -> KeyStatus:
         with self._lock:
-            state, mono, wall = self._state, self._monotonic(), self._clock()
-            age, kids = state.age(mono, wall), state.serving(mono, wall)
-            return KeyStatus(
-                source=self.name,
-                keys=keys_word(state, mono, wall),
-                fetch=fetch_word(state, mono),
-                usable=len(kids),
-                kids=kids,
+            mono, wall = self._monotonic(), self._clock()
+            return replace(
+                status_of(self.name, self._state, mono, wall),
                 generation=self._generation,
-                age=age,
-                serves_for=None if age is None else max(self.rhythm.max_stale - age, 0.0),
-                cooling_down=state.cooling_down(mono, wall),
-                next_attempt=state.next_attempt(mono, wall),
-                failures=state.failures,
                 last_failure=self._last_failure,
                 waiting=len(self._waiters),
                 waits=self._waiters.joined,
                 fetches=self._fetches,
                 counts=self._counts.read(),
             )
-
-    def _seed_of(self, document: bytes, age: float) -> KeySet:
-        """Raises ValueError."""
-        if not 0 <= age < self.rhythm.max_stale:
-            raise ValueError("it is from the future" if age < 0 else "it is older than keys may be")
-        if len(document) > MAX_BODY_BYTES:
-            raise ValueError("it is larger than any set of keys should be")
-        return read_jwks(document)
 
     # -- inside the lock, but for telling --------------------------------------------------------------------------
 
@@ -310,21 +295,8 @@ class KeySource:
     def _tell(self, event: KeyEvent | None) -> None:
         if event is None or self._observer is None:
             return
-        with contextlib.suppress(Exception):  # an observer must not be able to stop keys from serving
+        with undivided(), contextlib.suppress(Exception):  # an observer must not be able to stop keys from serving
             self._observer(event)
-
-
-def _word(answer: Answer) -> Lookup:
-    """What an answer counts as, after a wait or without one; a hit without a wait is counted elsewhere."""
-    match answer:
-        case Use():
-            return "miss_waited"
-        case Unknown():
-            return "unknown"
-        case Unavailable():
-            return "unavailable"
-        case _:
-            assert_never(answer)
 
 
 Source: TypeAlias = StaticSource | KeySource

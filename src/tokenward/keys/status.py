@@ -23,6 +23,7 @@ class KeyStatus:
     kids          theirs
     generation    how many sets this process has taken over
     age           since the last good fetch, by the older of two clocks; None before the first
+    interval      at which these keys are refreshed: the rhythm's, or a shorter one that the server wished
     serves_for    until these keys must not serve any more, if no fetch succeeds until then; None without keys
     cooling_down  until a kid that is not among them may cause a fetch again; None if it may now
     next_attempt  until the next fetch may start by itself; 0 if it is due, None if one is under way
@@ -41,6 +42,7 @@ class KeyStatus:
     kids: tuple[str, ...] = ()
     generation: int = 0
     age: float | None = None
+    interval: float | None = None
     serves_for: float | None = None
     cooling_down: float | None = None
     next_attempt: float | None = None
@@ -52,8 +54,25 @@ class KeyStatus:
     counts: KeyCounts = NO_COUNTS
 
 
-def keys_word(state: Freshness, mono: float, wall: float) -> Literal["empty", "fresh", "stale", "dead"]:
-    age = state.age(mono, wall)
+def status_of(source: str, state: Freshness, mono: float, wall: float) -> KeyStatus:
+    """What the state machine knows of it; the rest is the source's own."""
+    age, serving = state.age(mono, wall), state.serving(mono, wall)
+    return KeyStatus(
+        source=source,
+        keys=_keys_word(state, age),
+        fetch=_fetch_word(state, mono),
+        usable=len(serving),
+        kids=tuple(kid for kid in serving.keys if kid is not None),
+        age=age,
+        interval=state.snapshot.interval if state.snapshot else None,
+        serves_for=None if age is None else max(state.rhythm.max_stale - age, 0.0),
+        cooling_down=state.cooling_down(mono, wall),
+        next_attempt=state.next_attempt(mono, wall),
+        failures=state.failures,
+    )
+
+
+def _keys_word(state: Freshness, age: float | None) -> KeysWord:
     if age is None or state.snapshot is None:
         return "empty"
     if age >= state.rhythm.max_stale:
@@ -61,7 +80,7 @@ def keys_word(state: Freshness, mono: float, wall: float) -> Literal["empty", "f
     return "fresh" if age < state.snapshot.interval else "stale"
 
 
-def fetch_word(state: Freshness, mono: float) -> Literal["idle", "in_flight", "backoff"]:
+def _fetch_word(state: Freshness, mono: float) -> FetchWord:
     if state.in_flight(mono) is not None:
         return "in_flight"
     return "backoff" if mono < state.not_before else "idle"

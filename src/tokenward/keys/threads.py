@@ -24,7 +24,8 @@ MAX_PATIENT = 2
 four threads, and a kid that is not among the keys is mostly junk."""
 SHORT_WAIT = 1.0
 """Seconds from the start of the fetch that the others wait then. After a rotation many requests have the new kid, and an issuer
-that is well answers in a tenth of it; of one that is not, a known caller must not feel much more."""
+that is well answers in a tenth of it. Where the attempt before has failed, they do not wait at all: a known caller would feel it
+at every attempt of an outage."""
 
 
 class ThreadDriver:
@@ -44,8 +45,11 @@ class ThreadDriver:
         on_fork(self)
 
     def forked(self) -> None:
-        """In a child process: nobody waits there."""
+        """In a child process: nobody waits there, and the event's own lock may be held by the parent's ticker."""
         self._patient = threading.Semaphore(MAX_PATIENT)
+        was_closed, self._closed = self._closed.is_set(), threading.Event()
+        if was_closed:
+            self._closed.set()
 
     def find(self, source: KeySource, kid: str | None) -> Answer:
         """Decide for one request, which waits at most once."""
@@ -68,6 +72,11 @@ class ThreadDriver:
         """
         return self._run([Refresh(source) for source in self._sources], timeout)
 
+    def start_due(self) -> None:
+        """Begin every fetch that is due, and wait for none."""
+        self._keep_ticking()
+        self._tick()
+
     def close(self) -> None:
         """Stop the ticker; a fetch under way ends by its own deadline."""
         self._closed.set()
@@ -80,19 +89,18 @@ class ThreadDriver:
             return Unavailable(source.rhythm.min_gap)
         is_patient = self._patient.acquire(blocking=False)
         try:
-            woken.wait(source.seconds_until(wait.until if is_patient or self._serves_nobody() else self._soon(wait)))
+            woken.wait(source.seconds_until(self._end_of(wait, source, is_patient=is_patient)))
         finally:
             source.stop_waiting(woken.set)
             if is_patient:
                 self._patient.release()
         return source.decide_finally(kid)
 
-    def _serves_nobody(self) -> bool:
-        """Whether no issuer has usable keys, so that whoever waits keeps no thread from a known caller."""
-        return not any(source.ready for source in self._sources)
-
-    def _soon(self, wait: Wait) -> float:
-        return min(wait.until, wait.lease.start + SHORT_WAIT)
+    def _end_of(self, wait: Wait, source: KeySource, *, is_patient: bool) -> float:
+        """Until when a request may keep its thread, on the source's clock."""
+        if is_patient or not any(each.ready for each in self._sources):  # else no thread is kept from a known caller
+            return wait.until
+        return wait.lease.start if source.is_failing else min(wait.until, wait.lease.start + SHORT_WAIT)
 
     def _run(self, errands: Sequence[Errand], timeout: float) -> bool:
         begin = time.monotonic()
@@ -154,6 +162,8 @@ def _fetch_for(source: KeySource, lease: Lease, fetch: Fetch) -> None:
     outcome: Loaded | FetchFailed
     time.sleep(source.seconds_until(lease.start))
     try:
+        if not source.seconds_until(lease.deadline):  # this process was suspended, and another fetch may be under way
+            raise FetchFailed("timeout", "its time ran out before it began")
         outcome = _loaded(source.loading(lease), fetch, time.monotonic() + source.rhythm.fetch_timeout)
     except BaseException as exc:  # noqa: BLE001  # even what would end a thread must give the lease back, and ends only this one
         outcome = as_failure(exc)

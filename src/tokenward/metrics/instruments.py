@@ -137,6 +137,14 @@ KEYS: tuple[Instrument, ...] = (
         _of_sources(lambda status: _one(status.age), max),
     ),
     Instrument(
+        "tokenward.key.refresh_interval",
+        "gauge",
+        "s",
+        "Age at which the keys in hand are fetched again; absent without keys.",
+        ("source",),
+        _of_sources(lambda status: _one(status.interval), min),
+    ),
+    Instrument(
         "tokenward.key.expiry",
         "gauge",
         "s",

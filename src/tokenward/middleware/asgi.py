@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from tokenward import validation
 from tokenward.challenge import Answer, close_code
 from tokenward.diagnostics import Diagnostics
-from tokenward.errors import AuthenticationError
+from tokenward.errors import AuthenticationError, KeysUnavailable
 from tokenward.identity import Identity
 from tokenward.middleware.door import Door, Exempt, require_app, verifier_for
 from tokenward.policy import Policy
@@ -27,7 +27,9 @@ class BearerMiddleware:
 
     `request.state.identity` and `request.state.claims` hold the caller; both are None where no token was needed. Give either
     `policy`, or a `verifier` of your own (to share its keys with another front door). `warm_up` is how many seconds the start
-    waits for keys at most; the other options are Door's, and so is what happens when code of your own raises.
+    waits for keys at most; with `require_keys` a start that has waited in vain fails, and the server ends with a message that
+    says why, where it would else begin and answer 503. The other options are Door's, and so is what happens when code of your
+    own raises.
 
     An AuthenticationError that the app raises for an http request, such as `errors.InsufficientRole()`, is reported and answered
     in the same way, if the app has not begun to answer. (Starlette itself answers 500 to what leaves a whole app, so put the
@@ -50,6 +52,7 @@ class BearerMiddleware:
         realm: str | None = None,
         allow_preflight: bool = False,
         warm_up: float = WARM_UP_TIMEOUT,
+        require_keys: bool = False,
         diagnostics: Diagnostics | None = None,
     ) -> None:
         require_app("app", app)
@@ -57,11 +60,11 @@ class BearerMiddleware:
         self.verifier = verifier_for(AsyncVerifier, policy, verifier)
         self._door = Door(exempt=exempt, optional=optional, realm=realm, allow_preflight=allow_preflight, diagnostics=diagnostics)
         self._warm_up = validation.seconds("warm_up", warm_up, most=MAX_WARM_UP)
+        self._require_keys = validation.boolean("require_keys", require_keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            async with self.verifier.running(warm_up=self._warm_up):
-                await self.app(scope, receive, send)
+            await self._live(scope, receive, send)
             return
         if scope["type"] not in GUARDED:
             raise NotImplementedError(f"BearerMiddleware guards {' and '.join(GUARDED)}, and cannot judge {scope['type']!r}")
@@ -77,6 +80,17 @@ class BearerMiddleware:
             if answering.has_begun or scope["type"] != "http":
                 raise
             await self._refuse(self._door.of_app(error, identity), scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        running = self.verifier.running(warm_up=self._warm_up, required=self._require_keys)
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(running)
+            except KeysUnavailable as error:  # raised, it would be an app without a lifespan to some servers, which carry on
+                await receive()  # lifespan.startup
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            await self.app(scope, receive, send)
 
     async def _identify(self, scope: Scope) -> Identity | None:
         if not self._door.needs_token(scope, _path, _is_preflight):

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from tokenward.challenge import Answer
 from tokenward.errors import AuthenticationError, PolicyError
 from tokenward.middleware.door import Door, verifier_for
 from tokenward.middleware.wsgi import authorization_values, is_preflight
@@ -119,11 +120,15 @@ class BearerMiddleware:
         return self._door.needs_token(request, lambda asked: asked.path_info, lambda asked: is_preflight(asked.META))
 
     def _refused(self, error: AuthenticationError, request: HttpRequest) -> HttpResponse:
-        answer = self._door.refuse(error, method=request.method or "", path=request.path)
-        response: Any = HttpResponse(answer.body_for(request.method), status=answer.status, headers=dict(answer.headers))
-        # Or Django logs each refusal once more, and mails each 503 to ADMINS with the request's headers (django.utils.log).
-        response._has_been_logged = True  # noqa: SLF001
-        return response
+        return response(self._door.refuse(error, method=request.method or "", path=request.path), request.method)
+
+
+def response(answer: Answer, method: str | None) -> HttpResponse:
+    """An answer as Django sends it."""
+    made: Any = HttpResponse(answer.body_for(method), status=answer.status, headers=dict(answer.headers))
+    # Or Django logs each of them once more, and mails each 503 to ADMINS with the request's headers (django.utils.log).
+    made._has_been_logged = True  # noqa: SLF001
+    return made
 
 
 def _with_identity(request: Any, identity: Identity | None) -> Any:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from tokenward.challenge import Answer
     from tokenward.diagnostics import Diagnostics
     from tokenward.identity import Identity
     from tokenward.policy import Policy
@@ -39,8 +40,8 @@ class BearerMiddleware:
     in the same way; what it raises later, while it is iterated, comes through.
 
     It does not check what a caller may do beyond the policy, and makes no request until the first token:
-    `application.verifier.warm_up()` fetches keys ahead. Apache's mod_wsgi hides the header unless
-    `WSGIPassAuthorization On` is set.
+    `application.verifier.warm_up()` fetches keys ahead, and with `required=True` fails a start without them. Apache's mod_wsgi
+    hides the header unless `WSGIPassAuthorization On` is set.
 
     Raises PolicyError.
     """
@@ -89,9 +90,13 @@ class BearerMiddleware:
     def _refuse(self, error: AuthenticationError, environ: WSGIEnvironment, start_response: _Start) -> list[bytes]:
         method = environ["REQUEST_METHOD"]
         path = _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
-        answer = self._door.refuse(error, method=method, path=path)
-        start_response(f"{answer.status} {responses.get(answer.status, 'Refused')}", list(answer.headers))
-        return [answer.body_for(method)]
+        return send_answer(self._door.refuse(error, method=method, path=path), method, start_response)
+
+
+def send_answer(answer: Answer, method: str, start_response: _Start) -> list[bytes]:
+    """Send a whole answer."""
+    start_response(f"{answer.status} {responses.get(answer.status, 'Refused')}", list(answer.headers))
+    return [answer.body_for(method)]
 
 
 def authorization_values(environ: Mapping[str, Any]) -> list[str]:

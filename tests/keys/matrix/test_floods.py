@@ -77,7 +77,7 @@ def test_f29_while_the_issuer_is_slow_few_strangers_wait_and_known_callers_do_no
     waits = rig.waits
     assert isinstance(rig.submit(rig.kid).result(20), Use)
     assert (rig.waits, rig.fetches) == (waits, 2)
-    assert len(rig.source._waiting) <= most
+    assert rig.source.status().waiting <= most
     slow.end()
     assert {type(request.result(20)) for request in crowd} == {Unavailable, Unknown}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tokenward.challenge import Answer, json_answer
+from tokenward.readiness import readiness
 from tokenward.verifier import AsyncVerifier
 
 HEALTH = "/-/health"
@@ -12,14 +13,12 @@ READY = "/-/ready"
 
 
 def health_of(path: str, verifier: AsyncVerifier, *, draining: bool) -> Answer | None:
-    """The answer for these two addresses; None for any other."""
+    """The answer for these two addresses, in the event loop of the verifier; None for any other."""
     if path == HEALTH:
         return json_answer(200, {"status": "ok"})
     if path != READY:
         return None
     if draining:
         return json_answer(503, {"status": "draining"})
-    lacking = sum(1 for source in verifier.status() if not source.usable)
-    if lacking:
-        return json_answer(503, {"status": "no_keys", "issuers_without_keys": lacking})
-    return json_answer(200, {"status": "ready"})
+    verifier.fetch_due()  # where no lifespan refreshes keys, a probe may be the only one who asks for them
+    return readiness(verifier.status())

@@ -68,8 +68,8 @@ class Gateway:
 
     `/-/health` and `/-/ready` need no token. Everything else does, and nothing but what `allow` names goes on. Own refusals carry
     the header `Tokenward-Refused`, which is removed from the upstream's answers. Mounted in another app, whose lifespan does
-    not reach it, it wants `async with gateway.running():` there: without that `/-/ready` stays 503 until each issuer had a
-    token, nothing refreshes keys but requests, and the end drains nothing.
+    not reach it, it wants `async with gateway.running():` there: without that the first token or the first `/-/ready` begins
+    the fetches of keys, nothing refreshes them but requests, and the end drains nothing.
 
     It follows no redirect, rewrites no body, and passes on no websocket. Behind middleware that collects answers or ends them by
     itself (Starlette's BaseHTTPMiddleware, `@app.middleware("http")`) a client cannot see that an answer broke off: put none

@@ -17,7 +17,8 @@ from tokenward.keys.loading import Loaded, Loading, carried_out
 from tokenward.keys.location import Static
 from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, tried
 from tokenward.keys.rhythm import Rhythm
-from tokenward.keys.source import Clock, KeySource, Source, StaticSource
+from tokenward.keys.source import Clock, KeySource, Source
+from tokenward.keys.static import StaticSource
 from tokenward.token.strict import parse_object
 from tokenward.troubleshoot.surroundings.clock import moment_of
 
