@@ -165,6 +165,29 @@ def test_junk_holds_up_a_known_caller_in_a_pool_of_four_threads_for_a_moment_at_
     assert {type(request.result(10)) for request in junk} == {Unknown, Unavailable}
 
 
+def test_in_an_outage_every_attempt_but_the_first_holds_up_two_threads_at_most(
+    make_source: MakeSource, issuer: Any, eventually: Eventually, clock: Any
+) -> None:
+    source = make_source(PATIENT)
+    driver = ThreadDriver([source], issuer.fetch)
+    driver.find(source, "a")
+    clock.pass_time(60)
+    lease = source.force()
+    assert lease is not None
+    source.finish(lease, FetchFailed("connect"))
+    clock.pass_time(300)
+    issuer.gate.clear()
+    with ThreadPoolExecutor(8) as pool:
+        junk = [pool.submit(driver.find, source, f"junk-{number}") for number in range(50)]
+        eventually(lambda: sum(not request.done() for request in junk) == MAX_PATIENT)
+        assert {request.result(10) for request in junk if request.done()} == {Unavailable(source.rhythm.min_gap)}
+        assert source.status().waiting == MAX_PATIENT
+        assert source.status().waits == 1 + MAX_PATIENT
+        assert isinstance(pool.submit(driver.find, source, "a").result(10), Use)
+        issuer.gate.set()
+    driver.close()
+
+
 def test_a_burst_of_tokens_with_a_new_key_all_pass_after_one_fetch(world: World, source: KeySource, clock: Any) -> None:
     driver = world.driver(source)
     world.find(driver, source, "a")

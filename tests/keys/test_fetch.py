@@ -10,6 +10,8 @@ import ipaddress
 import socket
 import ssl
 import struct
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -505,3 +507,22 @@ def test_a_proxy_that_is_not_there_is_a_failure_to_connect(get: Get, monkeypatch
 
 def test_a_url_that_is_none_is_a_failure(get: Get) -> None:
     assert failure(get, "https://" + "x" * 70_000 + ".example/").kind == "other"
+
+
+FIRST_FETCH = """
+import asyncio, sys
+from tokenward.keys.fetch import AsyncHttpxFetch
+from tokenward.keys.port import FetchRequest
+fetch = AsyncHttpxFetch()
+async def main():
+    before = set(sys.modules)
+    await fetch(FetchRequest(sys.argv[1], 5.0))
+    print(*sorted(set(sys.modules) - before))
+asyncio.run(main())
+"""
+
+
+def test_the_first_fetch_imports_nothing_while_the_loop_waits(serve: Callable[..., Server]) -> None:
+    server = serve(lambda connection: connection.answer())
+    done = subprocess.run([sys.executable, "-c", FIRST_FETCH, server.url], capture_output=True, text=True, timeout=60, check=True)
+    assert [name for name in done.stdout.split() if "." not in name] == []

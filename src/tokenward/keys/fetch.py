@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import socket
 import ssl
 import threading
@@ -26,6 +27,9 @@ CONNECT_TIMEOUT = 2.0
 """Seconds. Half a second has failed real users; longer helps only black holes."""
 READ_TIMEOUT = 3.0
 """Seconds between two pieces of a document; the total is the request's own. What is posted may take its time to be answered."""
+
+LATE = ("httpcore", "anyio", "anyio._backends._asyncio")
+"""What httpx imports at its first request: 180 modules and 0.2 s, in which an event loop would stand still."""
 
 
 class HttpxFetch:
@@ -68,6 +72,7 @@ class AsyncHttpxFetch:
     def __init__(self, *, tls: ssl.SSLContext | None = None, trust_env: bool = True) -> None:
         self._tls = tls or _default_tls(trust_env)
         self._trust_env = trust_env
+        _import_what_comes_late()
 
     async def __call__(self, request: FetchRequest) -> FetchResponse:
         try:
@@ -88,6 +93,12 @@ class AsyncHttpxFetch:
                 if body.refused is None:
                     raise
             return FetchResponse(response.status_code, dict(response.headers), body.whole())
+
+
+def _import_what_comes_late() -> None:
+    for name in LATE:
+        with contextlib.suppress(ImportError):  # another version of httpx may do without it
+            importlib.import_module(name)
 
 
 @functools.cache

@@ -84,23 +84,30 @@ class ThreadDriver:
     def _waited(self, source: KeySource, kid: str | None, wait: Wait) -> Answer:
         if self._started.get(source) != wait.lease and is_in_loop():  # perhaps a task of this loop fetches, and would never end
             return source.turn_away()
-        woken = threading.Event()
-        if not source.wait_for(wait.lease, woken.set, MAX_WAITING):
-            return Unavailable(source.rhythm.min_gap)
         is_patient = self._patient.acquire(blocking=False)
         try:
-            woken.wait(source.seconds_until(self._end_of(wait, source, is_patient=is_patient)))
+            return self._waited_until(self._end_of(wait, source, is_patient=is_patient), source, kid, wait.lease)
         finally:
-            source.stop_waiting(woken.set)
             if is_patient:
                 self._patient.release()
+
+    def _waited_until(self, end: float | None, source: KeySource, kid: str | None, lease: Lease) -> Answer:
+        if end is None:
+            return source.turn_away()
+        woken = threading.Event()
+        if not source.wait_for(lease, woken.set, MAX_WAITING):
+            return Unavailable(source.rhythm.min_gap)
+        try:
+            woken.wait(source.seconds_until(end))
+        finally:
+            source.stop_waiting(woken.set)
         return source.decide_finally(kid)
 
-    def _end_of(self, wait: Wait, source: KeySource, *, is_patient: bool) -> float:
-        """Until when a request may keep its thread, on the source's clock."""
+    def _end_of(self, wait: Wait, source: KeySource, *, is_patient: bool) -> float | None:
+        """Until when a request may keep its thread, on the source's clock; None if it may not wait at all."""
         if is_patient or not any(each.ready for each in self._sources):  # else no thread is kept from a known caller
             return wait.until
-        return wait.lease.start if source.is_failing else min(wait.until, wait.lease.start + SHORT_WAIT)
+        return None if source.is_failing else min(wait.until, wait.lease.start + SHORT_WAIT)
 
     def _run(self, errands: Sequence[Errand], timeout: float) -> bool:
         begin = time.monotonic()
