@@ -10,6 +10,7 @@ MAX_URL_CHARS = 2048
 """Longer than any published jwks_uri by a factor of ten."""
 
 _NAME = re.compile(r"[a-z0-9_.-]+")
+_IN_BRACKETS = re.compile(r"\[[^\[\]]*\](:[0-9]*)?")  # urlsplit passes over what else stands behind them
 _ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")  # URL Standard section 3.5: then it is no name
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _EACH_MACHINES_OWN = tuple(
@@ -37,7 +38,8 @@ def require_safe_url(url: str, *, loopback: bool = True) -> None:
     if not host or parts.username is not None or parts.fragment:
         raise ValueError("not a plain URL (it has no host, or has credentials or a fragment)")
     address = _address(host)
-    if ("[" in parts.netloc) != isinstance(address, IPv6Address) or (address is None and not _is_plain_name(host)):
+    in_brackets = _IN_BRACKETS.fullmatch(parts.netloc) is not None
+    if in_brackets != isinstance(address, IPv6Address) or (address is None and not _is_plain_name(host)):
         raise ValueError("not a URL with a plain host (a name, or an IP address in its usual form)")
     if not loopback and _is_each_machines_own(host, address):
         raise ValueError("an address of this machine or its own link, given by another")

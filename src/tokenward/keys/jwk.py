@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError
@@ -19,6 +21,19 @@ RSA_BITS = range(2048, 8193)
 """RFC 7518 section 3.3 asks for 2048 at least; above 8192 a signature costs more than it protects."""
 RSA_EXPONENTS = range(3, 2**31)
 """Small enough that a published key cannot make verification expensive."""
+_P25519 = 2**255 - 19
+_P448 = 2**448 - 2**224 - 1
+_Y_OF_ORDER_8 = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+SMALL_ORDER = frozenset(
+    y.to_bytes(size, "little")
+    for size, ys in (
+        (32, (0, 1, _P25519 - 1, _P25519, _P25519 + 1, _Y_OF_ORDER_8, _P25519 - _Y_OF_ORDER_8)),
+        (57, (0, 1, _P448 - 1, _P448, _P448 + 1)),
+    )
+    for y in ys
+)
+"""Points of order 1, 2, 4 and 8, without their sign (RFC 7748 section 7): whoever has seen no private key can sign for such a
+key. 32 zeros are one, so a placeholder that was published would let everybody in."""
 MAX_MEMBER_CHARS = 16 * 1024
 """An 8192-bit modulus is 1,366 characters; certificates in x5c are ignored and may be longer in sum."""
 
@@ -162,13 +177,21 @@ _IMPORTERS: dict[str, type[RSAAlgorithm | ECAlgorithm | OKPAlgorithm]] = {
 
 
 def _require_strength(key: object) -> None:
-    if not isinstance(key, RSAPublicKey):
-        return
-    exponent = key.public_numbers().e
-    if key.key_size not in RSA_BITS:
+    if isinstance(key, (Ed25519PublicKey, Ed448PublicKey)):
+        raw = key.public_bytes_raw()
+        if raw[:-1] + bytes([raw[-1] & 0x7F]) in SMALL_ORDER:
+            raise UnusableKey("small_order")
+    elif isinstance(key, RSAPublicKey):
+        _require_rsa(key.key_size, key.public_numbers())
+
+
+def _require_rsa(bits: int, numbers: RSAPublicNumbers) -> None:
+    if bits not in RSA_BITS:
         raise UnusableKey("rsa_size")
-    if exponent not in RSA_EXPONENTS or exponent % 2 == 0:
+    if numbers.e not in RSA_EXPONENTS or numbers.e % 2 == 0:
         raise UnusableKey("rsa_exponent")
+    if numbers.n % 2 == 0:  # no product of two large primes, and none that only its owner can factor
+        raise UnusableKey("rsa_modulus")
 
 
 def _digest(key: PublicKey) -> bytes:
