@@ -24,7 +24,7 @@ FLOORS: list[set[str]] = [
     {"keys.counts", "keys.location", "keys.snapshot"},
     {"issuer_location", "keys.freshness", "keys.loading"},
     {"issuer", "keys.seeding", "keys.status"},
-    {"keys.static"},
+    {"keys.books", "keys.static"},
     {"keys.source", "policy", "readiness", "token.caller", "token.lifetime"},
     {"entra", "keys.driving", "keys.export", "memory", "token.admission", "token.claims", "token.signature"},
     {"keys.aio", "keys.threads", "walk"},

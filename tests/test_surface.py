@@ -25,6 +25,9 @@ from tokenward import (
     Verifier,
     entra,
 )
+from tokenward.middleware.readiness import asgi as readiness_asgi
+from tokenward.middleware.readiness import django as readiness_django
+from tokenward.middleware.readiness import wsgi as readiness_wsgi
 
 PROMISED = [
     "AsyncVerifier",
@@ -110,6 +113,13 @@ def test_nothing_else_is_public_but_modules_and_the_version() -> None:
         pytest.param(Verifier.refresh, "self, timeout=15.0", id="Verifier.refresh"),
         pytest.param(AsyncVerifier.refresh, "self, timeout=15.0", id="AsyncVerifier.refresh"),
         pytest.param(AsyncVerifier.warm_up, "self, timeout=10.0, required=False", id="AsyncVerifier.warm_up"),
+        pytest.param(AsyncVerifier.export, "self", id="AsyncVerifier.export"),
+        pytest.param(AsyncVerifier.seed, "self, document", id="AsyncVerifier.seed"),
+        pytest.param(AsyncVerifier.status, "self", id="AsyncVerifier.status"),
+        pytest.param(AsyncVerifier.fetch_due, "self", id="AsyncVerifier.fetch_due"),
+        pytest.param(readiness_asgi.Readiness, "verifier, *, of='all', details=False", id="Readiness, ASGI"),
+        pytest.param(readiness_wsgi.Readiness, "verifier, *, of='all', details=False", id="Readiness, WSGI"),
+        pytest.param(readiness_django.readiness, "verifier, *, of='all', details=False", id="readiness, Django"),
         pytest.param(AsyncVerifier.running, "self, *, warm_up=10.0, required=False", id="AsyncVerifier.running"),
         pytest.param(
             entra.databricks,

@@ -19,9 +19,9 @@ class Forkable(Protocol):
 
 
 _live: weakref.WeakSet[Forkable] = weakref.WeakSet()
-_gate = threading.Condition()
+_door = threading.RLock()  # a fork holds it: whoever speaks without a pause would else starve the fork
 _speaking: set[int] = set()  # threads
-_forking: set[int] = set()
+_silence = threading.Condition()
 
 
 def on_fork(holder: Forkable) -> None:
@@ -40,36 +40,32 @@ def undivided() -> Iterator[None]:
     if thread in _speaking:
         yield
         return
-    with _gate:
-        _gate.wait_for(lambda: _forking <= {thread}, PATIENCE)
+    with _door:
         _speaking.add(thread)
     try:
         yield
     finally:
-        with _gate:
+        with _silence:
             _speaking.discard(thread)
-            _gate.notify_all()
+            _silence.notify_all()
 
 
 def _before() -> None:
-    """Wait for whoever speaks, and let nobody begin: this thread holds the gate from here on."""
+    """Let nobody begin to speak, and wait for whoever does."""
     thread = threading.get_ident()
-    _gate.acquire()
-    _forking.add(thread)
-    _gate.wait_for(lambda: _speaking <= {thread}, PATIENCE)
+    _door.acquire()
+    with _silence:
+        _silence.wait_for(lambda: _speaking <= {thread}, PATIENCE)
 
 
 def _in_parent() -> None:
-    _forking.discard(threading.get_ident())
-    _gate.notify_all()
-    _gate.release()
+    _door.release()
 
 
 def _in_child() -> None:
-    global _gate  # a new one: other threads may have waited at the old
-    _gate = threading.Condition()
+    global _door, _silence  # new ones: other threads may have held the old
+    _door, _silence = threading.RLock(), threading.Condition()
     _speaking.intersection_update({threading.get_ident()})
-    _forking.clear()
     for holder in list(_live):
         holder.forked()
 

@@ -49,7 +49,7 @@ def _log_failed(event: KeysRefreshFailed, log: Logger) -> None:
         retry_in=round(event.retry_in, 1),
         key_age=_rounded(event.age),
         usable=event.usable,
-        hint=_HINTS.get(event.kind, "Ask for the address by hand from this machine, such as with curl."),
+        hint=HINTS.get(event.kind, "Ask for the address by hand from this machine, such as with curl."),
     )
 
 
@@ -61,7 +61,7 @@ _AWAITED_IN_VAIN = (
     "The start has waited in vain for this issuer's keys. Unless it requires them, the service is up, and answers the issuer's "
     "tokens 503 until they come; see the latest keys_refresh_failed event for the reason."
 )
-_HINTS = {
+HINTS = {
     "dns": "The host name does not resolve here; check the address and this machine's DNS.",
     "tls": "The certificate is not accepted; a proxy may intercept TLS, so add its CA to this machine.",
     "connect": "Nothing answers at this address; check the network, the firewall and the proxy settings.",
@@ -70,5 +70,10 @@ _HINTS = {
     "redirect": "Redirects are not followed; configure the address that it leads to.",
     "not_json": "Something else than the issuer answered; look for a login page or a proxy.",
     "metadata": "The discovery document is of another issuer; compare its issuer with the policy, to the letter.",
+    "read": "The connection broke off in the middle of the answer; check the network and the proxy in between.",
+    "too_large": "This is no set of keys; check the address.",
+    "encoding": "The answer is compressed in a way that was not asked for; check the proxy in between.",
+    "not_started": "This process could start no thread; check its limits (ulimit -u, the container's pids limit).",
+    "other": "The fetch itself failed, as detail says; if it is a function of your own, look there.",
     "no_keys": "No key in the set can be used; see the reasons in detail.",
 }

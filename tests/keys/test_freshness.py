@@ -303,7 +303,7 @@ def test_a_late_answer_is_dropped_before_and_after_a_newer_success(story: Story)
 def test_a_child_process_serves_from_its_keys_at_once_and_fetches_for_itself(story: Story) -> None:
     story.holding("a").after(31)
     of_the_parent = story.start("x")
-    story.machine.forked(story.mono, story.wall)
+    story.machine.forked()
     assert isinstance(story.lookup("a"), Use)
     own = story.after(31).start("x")
     assert not story.fetched(of_the_parent, "z")
@@ -312,14 +312,14 @@ def test_a_child_process_serves_from_its_keys_at_once_and_fetches_for_itself(sto
 
 def test_a_child_forked_before_any_key_came_fetches_for_itself(story: Story) -> None:
     story.start("a")
-    story.machine.forked(story.mono, story.wall)
+    story.machine.forked()
     assert story.lookup("a") == Unavailable(story.machine.rhythm.min_gap)
     assert story.fetched(story.after(1).start("a"), "a")
 
 
 def test_a_child_forked_during_the_backoff_keeps_to_it(story: Story) -> None:
     story.failed(story.start("a"))
-    story.machine.forked(story.mono, story.wall)
+    story.machine.forked()
     assert isinstance(story.lookup("a"), Unavailable)
 
 

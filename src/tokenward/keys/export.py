@@ -9,7 +9,6 @@ Nothing in the document is signed: whoever can change it decides whom the reader
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 from base64 import urlsafe_b64encode
@@ -24,7 +23,7 @@ from tokenward.keys.events import KeysSeeded, Observer
 from tokenward.keys.jwk import Key
 from tokenward.keys.location import Discovery, JwksUri, Remote
 from tokenward.keys.port import MAX_BODY_BYTES
-from tokenward.keys.source import KeySource
+from tokenward.keys.source import KeySource, tell
 from tokenward.token.algorithms import PublicKey
 from tokenward.token.strict import parse_unique_object
 
@@ -184,16 +183,10 @@ def sow(document: str | bytes, sources: Mapping[KeySource, bool], now: float, ob
         else:
             source.seed(seed.document, seed.as_of, seed.cloud_instance_name, needs_cloud=needs_cloud)
     for seed in by_location.values():
-        _tell(observer, KeysSeeded(seed.location.name, 0, now - seed.as_of, "the policy has no such source of keys"))
+        tell(observer, KeysSeeded(seed.location.name, 0, now - seed.as_of, "the policy has no such source of keys"))
 
 
 def _not_from_the_future(seeds: Seeds, now: float) -> tuple[Seed, ...]:
     if now < seeds.exported_at:
         raise ValueError("it is from the future")
     return seeds.seeds
-
-
-def _tell(observer: Observer | None, event: KeysSeeded) -> None:
-    if observer is not None:
-        with contextlib.suppress(Exception):  # as in KeySource: an observer must not be able to stop a start
-            observer(event)

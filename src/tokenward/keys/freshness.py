@@ -83,7 +83,7 @@ class Freshness:
         self._void_dead_lease(mono, wall)
         if self.lease is not None:
             return None
-        due = self._refresh_due(mono, wall) if self._alive(mono, wall) else mono >= self._gate(mono, wall)
+        due = self._refresh_due(mono, wall) if self.alive(mono, wall) else mono >= self._gate(mono, wall)
         return self._start("tick", mono, wall) if due else None
 
     def force(self, mono: float, wall: float) -> Lease | None:
@@ -133,13 +133,12 @@ class Freshness:
             return False
         number = self.snapshot.lease if self.snapshot else 0
         self.snapshot = Snapshot(number, keyset.keys, {}, mono - age, wall - age, self._interval(None), cloud_instance_name)
-        self._publish(mono, wall)
+        self.view = NO_VIEW  # as after a fork
         return True
 
-    def forked(self, mono: float, wall: float) -> None:
-        """A child process keeps the keys, and none of the parent's fetches."""
-        self.lease = None
-        self._publish(mono, wall)
+    def forked(self) -> None:
+        """A child process keeps the keys, and none of the parent's fetches; its first lookup asks a driver, which then ticks."""
+        self.lease, self.view = None, NO_VIEW
 
     # -- what is known ---------------------------------------------------------------------------------------------
 
@@ -158,7 +157,7 @@ class Freshness:
 
     def published(self, mono: float, wall: float) -> tuple[Key, ...]:
         """The keys of the last set, each once, without those that only serve on; none once the set is too old to serve."""
-        if self.snapshot is None or not self._alive(mono, wall):
+        if self.snapshot is None or not self.alive(mono, wall):
             return ()
         listed = (found for kid, found in self.snapshot.keys.items() if kid not in self.snapshot.retiring)
         return tuple(dict.fromkeys(key for found in listed for key in found))
@@ -166,20 +165,20 @@ class Freshness:
     def cooling_down(self, mono: float, wall: float) -> float | None:
         """Seconds until a miss may start a fetch again; None if it may."""
         pause = self._cooldown_until() - mono
-        return pause if pause > 0 and self._alive(mono, wall) else None
+        return pause if pause > 0 and self.alive(mono, wall) else None
 
     def next_attempt(self, mono: float, wall: float) -> float | None:
         """Seconds until a fetch may start without a miss; None while one is under way."""
         if self.in_flight(mono):
             return None
-        due = self._next_refresh(self.snapshot) if self.snapshot and self._alive(mono, wall) else mono
+        due = self._next_refresh(self.snapshot) if self.snapshot and self.alive(mono, wall) else mono
         return max(due, self._gate(mono, wall), mono) - mono
 
-    def _alive(self, mono: float, wall: float) -> bool:
+    def alive(self, mono: float, wall: float) -> bool:
         return self.snapshot is not None and self.snapshot.age(mono, wall) < self.rhythm.max_stale
 
     def _usable(self, kid: str | None, mono: float, wall: float) -> tuple[Key, ...] | None:
-        return self.snapshot.serving(kid, mono) if self.snapshot and self._alive(mono, wall) else None
+        return self.snapshot.serving(kid, mono) if self.snapshot and self.alive(mono, wall) else None
 
     def _refresh_due(self, mono: float, wall: float) -> bool:
         snapshot = self.snapshot
@@ -193,7 +192,7 @@ class Freshness:
     def _gate(self, mono: float, wall: float) -> float:
         """When the next attempt may start, misses apart."""
         backoff = self.not_before
-        if not self._alive(mono, wall):  # the longer backoff of better days must not delay the recovery
+        if not self.alive(mono, wall):  # the longer backoff of better days must not delay the recovery
             backoff = min(backoff, self.last_start + self.rhythm.lease + self.rhythm.backoff_max_empty)
         return max(backoff, self.last_start + self.rhythm.min_gap)
 
@@ -209,7 +208,7 @@ class Freshness:
         return self._wait(lease, mono, start=False) if may_wait else Unavailable(self.rhythm.min_gap)
 
     def _missed(self, mono: float, wall: float, *, may_wait: bool) -> Decision:
-        alive = self._alive(mono, wall)
+        alive = self.alive(mono, wall)
         gate = self._gate(mono, wall)
         if mono < gate and not (alive and self.last_succeeded):
             return Unavailable(gate - mono)
@@ -242,7 +241,7 @@ class Freshness:
         self.failures += 1
         self.last_succeeded = False
         rhythm = self.rhythm
-        limit = rhythm.backoff_max if self._alive(mono, wall) else rhythm.backoff_max_empty
+        limit = rhythm.backoff_max if self.alive(mono, wall) else rhythm.backoff_max_empty
         pause = min(rhythm.backoff * 2.0 ** min(self.failures - 1, 12), limit) * self.rng.uniform(0.5, 1.0)
         self.not_before = mono + min(max(pause, retry_after or 0.0), limit)
 

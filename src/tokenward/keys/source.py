@@ -6,13 +6,13 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
 from tokenward.forks import on_fork, undivided
-from tokenward.keys.counts import Counts, outcome_of
+from tokenward.keys.books import Books
+from tokenward.keys.counts import outcome_of
 from tokenward.keys.decision import Answer, Decision, Lease, Unavailable, Use, Wait
-from tokenward.keys.events import KeyEvent, KeysAwaited, KeysRefreshed, KeysRefreshFailed, KeysSeeded, Observer
+from tokenward.keys.events import KeyEvent, KeysAwaited, KeysSeeded, Observer
 from tokenward.keys.freshness import Freshness
 from tokenward.keys.jwk import Key
 from tokenward.keys.loading import Discovered, Loaded, Loading, after_failure, load
@@ -21,7 +21,7 @@ from tokenward.keys.port import FetchFailed
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.seeding import Saved, flaw_of_age, seed_of
 from tokenward.keys.static import StaticSource
-from tokenward.keys.status import KeyStatus, status_of
+from tokenward.keys.status import KeyStatus
 from tokenward.keys.waiters import Waiters, Wake
 
 Clock: TypeAlias = Callable[[], float]
@@ -47,10 +47,8 @@ class KeySource:
         self._state = Freshness(rhythm, random.Random())  # noqa: S311  # jitter, not a secret
         self._discovered: Discovered | None = None
         self._waiters = Waiters()
-        self._last_failure: str | None = None
-        self._fetches = 0
-        self._generation = 0
-        self._counts = Counts()
+        self._books = Books(self.name, self._state)
+        self._hit, self._stale_hit = self._books.counts.hits.add, self._books.counts.stale_hits.add
         on_fork(self)
 
     # -- the hit path: no lock -------------------------------------------------------------------------------------
@@ -61,7 +59,7 @@ class KeySource:
         if self._monotonic() < view.until_mono and wall < view.until_wall:
             keys = view.keys.get(kid)
             if keys is not None:
-                (self._counts.stale_hits if view.is_stale else self._counts.hits).add()
+                (self._stale_hit if view.is_stale else self._hit)()
             return keys
         return None
 
@@ -78,9 +76,9 @@ class KeySource:
         def asked(state: Freshness, mono: float, wall: float) -> Decision:
             decision = state.lookup(kid, mono, wall)
             if isinstance(decision, Use):
-                (self._counts.stale_hits if state.view.is_stale else self._counts.hits).add()
+                (self._stale_hit if state.view.is_stale else self._hit)()
             elif not isinstance(decision, Wait):
-                self._counts.looked_up(outcome_of(decision))
+                self._books.counts.looked_up(outcome_of(decision))
             return decision
 
         return self._ask(asked)
@@ -91,7 +89,7 @@ class KeySource:
         def asked(state: Freshness, mono: float, wall: float) -> Answer:
             decision = state.lookup(kid, mono, wall, may_wait=False)
             answer = Unavailable(self.rhythm.min_gap) if isinstance(decision, Wait) else decision
-            self._counts.looked_up(outcome_of(answer))
+            self._books.counts.looked_up(outcome_of(answer))
             return answer
 
         return self._ask(asked)
@@ -109,9 +107,8 @@ class KeySource:
         """
         with self._lock:
             if self._waiters.is_full(limit):
-                self._counts.looked_up("waiters_full")
+                self._books.counts.looked_up("waiters_full")
                 return False
-            self._waiters.joined += limit is not None
             current = self._state.lease
             over = current is None or current.number != lease.number
             if not over:
@@ -127,7 +124,7 @@ class KeySource:
     def turn_away(self) -> Unavailable:
         """The answer to a request that may not wait where it is."""
         with self._lock:
-            self._counts.looked_up("unavailable")
+            self._books.counts.looked_up("unavailable")
         return Unavailable(self.rhythm.min_gap)
 
     def seconds_until(self, mono: float) -> float:
@@ -144,7 +141,7 @@ class KeySource:
     def loading(self, lease: Lease) -> Loading:
         """The requests to make for this lease, and the checks on their answers."""
         with self._lock:
-            self._fetches += 1
+            self._books.begun()
         no_cache = lease.why in ("miss", "forced")
         mono, timeout = self._monotonic(), self.rhythm.fetch_timeout
         return load(self.location, self._discovered, mono=mono, timeout=timeout, no_cache=no_cache)
@@ -155,8 +152,8 @@ class KeySource:
             mono, wall = self._monotonic(), self._clock()
             event = self._taken(lease, outcome, mono, wall)
             if event is None:
-                self._counts.late(lease.why)
-            lapse = self._lapse(mono, wall)
+                self._books.counts.late(lease.why)
+            lapse = self._books.lapsed(mono, wall)
             woken = [] if event is None else self._waiters.take()
         for wake in woken:
             wake()
@@ -180,7 +177,8 @@ class KeySource:
             ignored = flaw_of_age(age, self.rhythm.max_stale)
             if ignored is None and not self._state.seeded(keyset, age, mono, wall, cloud_instance_name=cloud_instance_name):
                 ignored = "the keys in hand are no older"
-            self._generation += ignored is None
+            if ignored is None:
+                self._books.sown()
         self._tell(KeysSeeded(self.name, len(keyset), age, ignored))
         return ignored is None
 
@@ -202,10 +200,11 @@ class KeySource:
     def forked(self) -> None:
         """In a child process: a new lock, as a thread that is not here may hold the old one; numbers and jitter of its own."""
         self._lock = threading.Lock()
-        self._waiters, self._counts = Waiters(), Counts()
-        self._fetches = self._generation = 0
+        self._waiters = Waiters()
+        self._books.begin_anew()
+        self._hit, self._stale_hit = self._books.counts.hits.add, self._books.counts.stale_hits.add
         self._state.rng.seed()
-        self._state.forked(self._monotonic(), self._clock())
+        self._state.forked()
 
     # -- what is known ---------------------------------------------------------------------------------------------
 
@@ -215,8 +214,7 @@ class KeySource:
     @property
     def ready(self) -> bool:
         """Whether there are keys that may serve."""
-        age = self.age()
-        return age is not None and age < self.rhythm.max_stale
+        return self._state.alive(self._monotonic(), self._clock())
 
     @property
     def is_failing(self) -> bool:
@@ -230,73 +228,45 @@ class KeySource:
 
     def status(self) -> KeyStatus:
         with self._lock:
-            mono, wall = self._monotonic(), self._clock()
-            return replace(
-                status_of(self.name, self._state, mono, wall),
-                generation=self._generation,
-                last_failure=self._last_failure,
-                waiting=len(self._waiters),
-                waits=self._waiters.joined,
-                fetches=self._fetches,
-                counts=self._counts.read(),
-            )
+            return self._books.status(self._waiters, self._monotonic(), self._clock())
 
-    # -- inside the lock, but for telling --------------------------------------------------------------------------
+    # -- within ----------------------------------------------------------------------------------------------------
 
     def _ask(self, question: Callable[[Freshness, float, float], T]) -> T:
         with self._lock:
             mono, wall = self._monotonic(), self._clock()
             answer = question(self._state, mono, wall)
-            lapse = self._lapse(mono, wall)
+            lapse = self._books.lapsed(mono, wall)
         self._tell(lapse)
         return answer
 
-    def _lapse(self, mono: float, wall: float) -> KeyEvent | None:
-        """A fetch that never came back is a failure like any other, though nobody is left to report it."""
-        lapsed, self._state.lapsed = self._state.lapsed, None
-        if lapsed is None:
-            return None
-        self._counts.lease_expired()
-        return self._failure(lapsed, FetchFailed("timeout", "no answer, and the lease ran out"), mono, wall)
-
     def _taken(self, lease: Lease, outcome: Loaded | FetchFailed, mono: float, wall: float) -> KeyEvent | None:
+        """None if it came too late. Inside the lock."""
         if isinstance(outcome, Loaded):
-            return self._succeed(lease, outcome, mono, wall)
+            return self._swapped(lease, outcome, mono, wall)
         if not self._state.failed(lease, mono, wall, retry_after=outcome.retry_after):
             return None
         self._discovered = after_failure(self._discovered, outcome)
-        self._counts.failed(lease.why, outcome.kind)
-        return self._failure(lease, outcome, mono, wall)
+        return self._books.failed(lease, outcome, mono, wall)
 
-    def _succeed(self, lease: Lease, loaded: Loaded, mono: float, wall: float) -> KeyEvent | None:
-        state, old, before = self._state, self._state.snapshot, self._listed()
-        cloud = loaded.cloud_instance_name
-        if not state.fetched(lease, loaded.keyset, mono, wall, max_age=loaded.max_age, cloud_instance_name=cloud):
+    def _swapped(self, lease: Lease, loaded: Loaded, mono: float, wall: float) -> KeyEvent | None:
+        before, cloud = self._state.snapshot, loaded.cloud_instance_name
+        keyset, max_age = loaded.keyset, loaded.max_age
+        if not self._state.fetched(lease, keyset, mono, wall, max_age=max_age, cloud_instance_name=cloud):
             return None
-        self._discovered, self._last_failure = loaded.discovered, None
-        self._generation += 1
-        now, skipped = self._listed(), dict(loaded.keyset.skipped)
-        is_same = old is not None and before == now and all(loaded.keyset.keys[kid] == old.keys[kid] for kid in now)
-        self._counts.fetched(lease.why, "unchanged" if is_same else "ok", skipped)
-        added, removed = len(now - before), len(before - now)
-        return KeysRefreshed(self.name, lease.why, mono - lease.start, len(loaded.keyset), added, removed, skipped)
-
-    def _listed(self) -> set[str]:
-        return self._state.snapshot.listed if self._state.snapshot else set()
-
-    def _failure(self, lease: Lease, failure: FetchFailed, mono: float, wall: float) -> KeyEvent:
-        state = self._state
-        self._last_failure = failure.kind
-        age = state.age(mono, wall)
-        usable = age is not None and age < self.rhythm.max_stale
-        pause = max(state.not_before - mono, 0.0)
-        return KeysRefreshFailed(self.name, lease.why, failure.kind, failure.detail, state.failures, pause, age, usable)
+        self._discovered = loaded.discovered
+        return self._books.succeeded(lease, loaded, before, mono)
 
     def _tell(self, event: KeyEvent | None) -> None:
-        if event is None or self._observer is None:
-            return
-        with undivided(), contextlib.suppress(Exception):  # an observer must not be able to stop keys from serving
-            self._observer(event)
+        if event is not None:
+            tell(self._observer, event)
+
+
+def tell(observer: Observer | None, event: KeyEvent) -> None:
+    """Whatever the observer raises stays here: it must not be able to stop keys from serving, or a start."""
+    if observer is not None:
+        with undivided(), contextlib.suppress(Exception):
+            observer(event)
 
 
 Source: TypeAlias = StaticSource | KeySource

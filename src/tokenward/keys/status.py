@@ -59,7 +59,7 @@ def status_of(source: str, state: Freshness, mono: float, wall: float) -> KeySta
     age, serving = state.age(mono, wall), state.serving(mono, wall)
     return KeyStatus(
         source=source,
-        keys=_keys_word(state, age),
+        keys=_keys_word(state, mono, wall),
         fetch=_fetch_word(state, mono),
         usable=len(serving),
         kids=tuple(kid for kid in serving.keys if kid is not None),
@@ -72,12 +72,12 @@ def status_of(source: str, state: Freshness, mono: float, wall: float) -> KeySta
     )
 
 
-def _keys_word(state: Freshness, age: float | None) -> KeysWord:
-    if age is None or state.snapshot is None:
+def _keys_word(state: Freshness, mono: float, wall: float) -> KeysWord:
+    if state.snapshot is None:
         return "empty"
-    if age >= state.rhythm.max_stale:
+    if not state.alive(mono, wall):
         return "dead"
-    return "fresh" if age < state.snapshot.interval else "stale"
+    return "fresh" if state.snapshot.age(mono, wall) < state.snapshot.interval else "stale"
 
 
 def _fetch_word(state: Freshness, mono: float) -> FetchWord:

@@ -29,6 +29,7 @@ class Waiters:
     def join(self, wake: Wake, limit: int | None) -> None:
         """Without a limit it is a start or an operator."""
         (self._others if limit is None else self._requests).append(wake)
+        self.joined += limit is not None
 
     def leave(self, wake: Wake) -> None:
         for room in (self._requests, self._others):

@@ -114,7 +114,7 @@ class Trace:
         self.wall += self.rng.choice([60.0, 7200.0, 90000.0])
 
     def fork(self) -> None:
-        self.machine.forked(self.mono, self.wall)
+        self.machine.forked()
         self.account.flight, self.under_way = None, []
 
     # -- the machine -----------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ class ClearOnFailure(Freshness):
 
 
 class NoHardLimit(Freshness):
-    def _alive(self, mono: float, wall: float) -> bool:
+    def alive(self, mono: float, wall: float) -> bool:
         return self.snapshot is not None
 
 
@@ -45,12 +45,12 @@ class FlagInsteadOfLease(Freshness):
 
 
 class WallClockOnly(Freshness):
-    def _alive(self, mono: float, wall: float) -> bool:
+    def alive(self, mono: float, wall: float) -> bool:
         return self.snapshot is not None and wall - self.snapshot.fetched_wall < self.rhythm.max_stale
 
 
 class MonotonicClockOnly(Freshness):
-    def _alive(self, mono: float, wall: float) -> bool:
+    def alive(self, mono: float, wall: float) -> bool:
         return self.snapshot is not None and mono - self.snapshot.fetched_mono < self.rhythm.max_stale
 
 
@@ -104,7 +104,7 @@ class ViewForgetsTheRetired(Freshness):
 
 class WithdrawnKeysServeOn(Freshness):
     def _usable(self, kid: str | None, mono: float, wall: float) -> tuple[Key, ...] | None:
-        return self.snapshot.keys.get(kid) if self.snapshot and self._alive(mono, wall) else None
+        return self.snapshot.keys.get(kid) if self.snapshot and self.alive(mono, wall) else None
 
 
 class UnknownKidsAreRemembered(Freshness):
