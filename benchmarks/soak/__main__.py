@@ -14,11 +14,11 @@ from pathlib import Path
 from benchmarks.report import dumps
 from benchmarks.soak.conductor import Conductor, SoakFailed
 from benchmarks.soak.judge import Promise, promises_of, rows_of
+from benchmarks.soak.latency import Latencies
 from benchmarks.soak.plan import MAX_SECONDS, MIN_SECONDS, Span
 from benchmarks.soak.plot import plot
 from benchmarks.soak.record import Record
 from benchmarks.soak.report import judged, table, told
-from benchmarks.soak.stats import quantile
 
 DRIVERS = {"async": ["async"], "threads": ["threads"], "both": ["async", "threads"]}
 THREADS = 40
@@ -78,7 +78,7 @@ class _Progress:
 
 
 def _figures(record: Record, number: int) -> str:
-    p99 = quantile(list(record.latencies.get(number, [])), 0.99) / 1000
+    p99 = Latencies(record).of(number).p99_all
     return f"p99 {p99:.1f} ms, {len(record.arrived)} fetches so far, {record.memory[-1][1]:.0f} MB"
 
 

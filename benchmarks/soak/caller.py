@@ -2,59 +2,91 @@
 
 `python -m benchmarks.soak.caller`, started by the conductor. An open loop: every request has a moment at which it is due, and its
 latency counts from then, so a service that falls behind cannot slow its callers down and look good by it. Arrivals are random,
-and the same in every phase.
+and the same in every phase. When the callers themselves are late, they say so: the machine was away.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
+import gc
 import json
 import os
 import random
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
-from benchmarks.soak.plan import BEFORE, JUNK, KNOWN, WARM_UP, Span, spans
+from benchmarks.soak.moments import LATE, moments_between
+from benchmarks.soak.plan import BEFORE, JUNK, KNOWN, WARM_UP, WARMING, Span, spans
+from benchmarks.soak.sink import Sink
 from benchmarks.soak.stats import quantile
 from benchmarks.soak.tokens import Tokens, arrivals
 from benchmarks.soak.wire import Call
 from tokenward.testing.keyfile import read_keys
 
 SEED = 6
-PIPE_BYTES = 1 << 20
-"""A second of requests, so that a service that pauses does not hold its callers up; Linux's default is 64 KiB."""
+
+
+class Clock(Protocol):
+    """The module `time`, or a test's."""
+
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float, /) -> None: ...
 
 
 class Caller:
-    """Sends every request of a run to `sink`, a pipe. `begin` is the end of the warm-up on the monotonic clock, seconds."""
+    """Sends every request of a run by `send`, which says whether the service had to be waited for.
 
-    def __init__(self, sink: int, begin: float, tokens: Tokens) -> None:
-        self._sink = sink
+    begin  the end of the warm-up on the monotonic clock, seconds
+    away   told of each stretch of time in which the callers were late
+    """
+
+    def __init__(
+        self, send: Callable[[bytes], bool], begin: float, tokens: Tokens, away: Callable[[float, float], None], clock: Clock
+    ) -> None:
+        self._send = send
         self._begin = begin
         self._tokens = tokens
+        self._away = away
+        self._clock = clock
+        self._held_up = False
 
     def call(self, span: Span) -> list[float]:
-        """All requests of one phase; how late each was sent, in seconds."""
+        """All requests of one phase; how late each was sent, in seconds, but for delays that are the service's."""
         late: list[float] = []
         noise = random.Random(SEED)
         for offset in arrivals(span.start, span.end, KNOWN + JUNK, noise):
             call = self._next(span, offset, noise)
             due = self._begin + offset
-            time.sleep(max(due - time.monotonic(), 0.0))
-            late.append(time.monotonic() - due)
-            os.write(self._sink, call.line(int(due * 1e9), span.number))
+            self._await(due)
+            late.append(self._lateness(due))
+            self._held_up |= self._send(call.line(int(due * 1e9), span.number))
         return late
+
+    def _await(self, due: float) -> None:
+        """Who has to wait for it has caught up with whatever held it up."""
+        early = due - self._clock.monotonic()
+        self._held_up &= early <= 0
+        self._clock.sleep(max(early, 0.0))
+
+    def _lateness(self, due: float) -> float:
+        """None, if it was the service that held the callers up, and until they have caught up: the machine was there."""
+        now = self._clock.monotonic()
+        if self._held_up:
+            return 0.0
+        if now - due > LATE:
+            self._away(due, now)
+        return now - due
 
     def _next(self, span: Span, offset: float, noise: random.Random) -> Call:
         phase = span.phase
         keys = phase.early if offset < (span.start + span.end) / 2 else phase.late
         key = keys[noise.randrange(len(keys))]
-        if noise.random() * (KNOWN + JUNK) >= KNOWN:
+        if noise.random() * (KNOWN + JUNK) >= (WARMING if phase is BEFORE else KNOWN):
             return self._tokens.junk(phase.junk, key)
         return self._tokens.first_sight(key) if phase is BEFORE else self._tokens.known(key)
 
@@ -62,9 +94,9 @@ class Caller:
 def main() -> int:
     options = _options()
     threading.Thread(target=_end_with_the_conductor, daemon=True).start()
-    with contextlib.suppress(AttributeError, OSError):  # Linux only, and an unprivileged limit may be lower
-        fcntl.fcntl(options.to, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    caller = Caller(options.to, options.begin, Tokens(read_keys(options.keys), random.Random(SEED)))
+    tokens = Tokens(read_keys(options.keys), random.Random(SEED))
+    gc.freeze()  # a full collection of these would make the callers late
+    caller = Caller(Sink(options.to).send, options.begin, tokens, _say_away, time)
     with contextlib.suppress(BrokenPipeError):  # the service has ended
         for span in _all(options.seconds):
             late = caller.call(span)
@@ -75,6 +107,11 @@ def main() -> int:
 def _all(seconds: float) -> Iterator[Span]:
     yield Span(-1, BEFORE, -WARM_UP, 0.0)
     yield from spans(seconds)
+
+
+def _say_away(begin: float, end: float) -> None:
+    moments = moments_between(begin, end)
+    print(json.dumps({"away": [moments[0], moments[-1]]}), flush=True)
 
 
 def _end_with_the_conductor() -> None:

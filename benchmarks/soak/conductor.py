@@ -61,17 +61,24 @@ class Conductor:
     # -- the processes -------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        self._start_issuer(PHASES[0])
+        self._children["witness"] = Child("witness", [], self._witness_said)
+        self._start_issuer("issuer")
+        self._start_issuer("successor")
+        self._open_issuer(PHASES[0])
         readable, writable = os.pipe()
         self._start_service(readable)
         self.record.begin = time.monotonic() + CALLERS_START + WARM_UP
         self.record.doors.append((self._now(), "up"))
         self._start_callers(writable)
 
-    def _start_issuer(self, phase: Phase) -> None:
-        arguments = ["--port", str(self._port), "--keys", str(self._keys), "--publish", *map(str, phase.published)]
-        self._children["issuer"] = Child("issuer", arguments, self._issuer_said)
+    def _start_issuer(self, name: str) -> None:
+        """The successor, too, before anything is measured: to start a process takes a second of a processor."""
+        self._children[name] = Child("issuer", ["--port", str(self._port), "--keys", str(self._keys)], self._issuer_said)
         self._await_issuer()
+
+    def _open_issuer(self, phase: Phase) -> None:
+        self._publish(phase)
+        self._command("listen")
 
     def _start_service(self, requests: int) -> None:
         arguments = ["--driver", self.record.driver, "--threads", str(self._threads), "--seconds", str(self.record.seconds)]
@@ -89,7 +96,7 @@ class Conductor:
 
     def _end(self) -> None:
         """Callers first, so that the service sees the end of its requests, and tells the rest."""
-        for name in ("caller", "service", "issuer"):
+        for name in ("caller", "service", "issuer", "successor", "witness"):
             if name in self._children:
                 self._children[name].end()
         self._stack.close()
@@ -101,10 +108,13 @@ class Conductor:
         if "ready" in told:
             self._service_ready.set()
         else:
-            self.record.service_told(self._now(), told)
+            self.record.service_told(told)
 
     def _callers_said(self, line: str) -> None:
         self.record.callers_told(json.loads(line))
+
+    def _witness_said(self, line: str) -> None:
+        self.record.witness_told(json.loads(line))
 
     def _issuer_said(self, line: str) -> None:
         match line.split():
@@ -139,15 +149,19 @@ class Conductor:
 
     def _enter(self, phase: Phase, before: Door) -> None:
         if before == "dead" and phase.issuer != "dead":
-            self._start_issuer(phase)
+            self._children["issuer"] = self._children.pop("successor")
+            self._open_issuer(phase)
         elif phase.issuer == "dead":
             self._children["issuer"].kill()
         else:
-            self._command(f"publish {' '.join(map(str, phase.published))}")
+            self._publish(phase)
         if phase.issuer != before:
             if phase.issuer != "dead":
                 self._command("silent" if phase.issuer == "silent" else "answer")
             self.record.doors.append((self._now(), phase.issuer))
+
+    def _publish(self, phase: Phase) -> None:
+        self._command(f"publish {' '.join(map(str, phase.published))}")
 
     def _command(self, line: str) -> None:
         self._children["issuer"].say(line)

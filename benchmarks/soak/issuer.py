@@ -1,7 +1,8 @@
 """The issuer, as a process that can be killed: `python -m benchmarks.soak.issuer`, started and steered by the conductor.
 
 It prints one line when it is ready, and one for each request that arrives, at once, so that killing it loses no count. It reads
-commands, one a line: `publish 0 2` (which of its keys are in the set), `silent`, `answer`. It ends when nobody can command it.
+commands, one a line: `publish 0 2` (which of its keys are in the set), `listen`, `silent`, `answer`. Until it is told to listen
+it is not there for anybody, and to begin costs next to nothing then. It ends when nobody can command it.
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ class _Told(list[str]):
 def main() -> int:
     options = _options()
     keys = read_keys(options.keys)
-    issuer = LocalIssuer.oidc(ISSUER, keys=_chosen(keys, options.publish))
+    issuer = LocalIssuer.oidc(ISSUER, keys=keys)
     issuer.requests = _Told()
-    with FaultServer(issuer, options.port) as server:
-        print("ready", flush=True)
-        for line in sys.stdin:
-            _obey(line.split(), server, keys)
-            print("done", flush=True)
+    server = FaultServer(issuer, options.port)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        _obey(line.split(), server, keys)
+        print("done", flush=True)
+    server.stop()
     return 0
 
 
@@ -43,6 +45,8 @@ def _obey(words: list[str], server: FaultServer, keys: list[SigningKey]) -> None
     match words:
         case ["publish", *numbers]:
             server.issuer.keys[:] = _chosen(keys, numbers)
+        case ["listen"]:
+            server.start()
         case ["silent"]:
             server.always(faults.held())
         case ["answer"]:
@@ -59,7 +63,6 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--keys", type=Path, required=True, help="the file of its keys")
-    parser.add_argument("--publish", nargs="+", required=True, help="the numbers of the keys that are in its set")
     return parser.parse_args()
 
 

@@ -6,25 +6,28 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.soak.latency import Latencies
 from benchmarks.soak.plan import WITHDRAWS, Span, rhythm
 from benchmarks.soak.promise import most_fetches
 from benchmarks.soak.record import Record
-from benchmarks.soak.stats import quantile
 from benchmarks.soak.verdicts import Counts, turned_away, waits_with_a_usable_key, wrong
 
 MOST_RATIO = 1.2
-"""Of known callers' p99 in floods and outages to that of the quiet phase."""
+"""Of known callers' p99 in floods and outages to that of the quiet phases."""
 MOST_MEMORY = 5.0
 """MB that the service may grow by in a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One phase under one driver. Latencies of known callers in ms; `ratio` is that of p99 to the quiet phase's.
+    """One phase under one driver. Latencies of known callers in ms; `ratio` is that of p99 to the quiet phases'.
 
+    left_out     the part of known callers' requests that is not in p50, p99, p99.9 and the ratio, because the machine was away
+    p99_all      of all of them
+    callers_p99  how late the callers themselves were, as they came to 99 % of all requests
+    cpu          the part of one processor that the service used
     arrived      fetches that the issuer counted; `began` are those that the verifier began, perhaps with nobody to arrive at
     most         the most that the rhythm allows
-    callers_p99  how late the callers themselves were: what the machine adds, which is in the latencies, too
     """
 
     driver: str
@@ -36,7 +39,10 @@ class Row:
     p99: float
     p999: float
     ratio: float
+    left_out: float
+    p99_all: float
     callers_p99: float
+    cpu: float
     arrived: int
     began: int
     most: int
@@ -54,18 +60,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """`is_fact` if it does not depend on the machine's mood, so that to miss it is to fail."""
+    """`is_fact` if it does not depend on the machine's mood, so that to miss it is to fail. `held` is None if nobody knows."""
 
     text: str
     driver: str
     found: str
-    held: bool
+    held: bool | None
     is_fact: bool
 
 
 def rows_of(record: Record) -> list[Row]:
     """Every phase that has begun."""
-    return [_row(record, span) for span in record.phases()]
+    latencies = Latencies(record)
+    return [_row(record, span, latencies) for span in record.phases()]
 
 
 def promises_of(record: Record, rows: Sequence[Row]) -> list[Promise]:
@@ -82,21 +89,23 @@ def promises_of(record: Record, rows: Sequence[Row]) -> list[Promise]:
     ]
 
 
-def _row(record: Record, span: Span) -> Row:
-    latencies = record.latencies.get(span.number, [])
+def _row(record: Record, span: Span, latencies: Latencies) -> Row:
+    latency = latencies.of(span.number)
     counts: Counts = record.counts.get(span.number, {})
-    p50, p99, p999 = (quantile(latencies, part) / 1000 for part in (0.5, 0.99, 0.999))
     return Row(
         driver=record.driver,
         phase=span.phase.name,
         seconds=span.seconds,
         judged=span.phase.judged,
         requests=sum(counts.values()),
-        p50=p50,
-        p99=p99,
-        p999=p999,
-        ratio=p99 * 1000 / quantile(record.latencies.get(0, []), 0.99),
+        p50=latency.ms(0.5),
+        p99=latency.ms(0.99),
+        p999=latency.ms(0.999),
+        ratio=latencies.ratio(span.number),
+        left_out=latency.left_out,
+        p99_all=latency.p99_all,
         callers_p99=record.sent.get(span.number, (0, math.nan))[1],
+        cpu=record.busy(span),
         arrived=_within(record.arrived, span),
         began=_within(record.began, span),
         most=_most(record, span),
@@ -135,16 +144,21 @@ def _unanswered(record: Record) -> int:
 
 
 def _latency(record: Record, rows: Sequence[Row]) -> Promise:
-    worst = max((row.ratio for row in rows if row.judged), default=math.nan)
+    """Missed by one phase that is too slow; held by all that are judged, so that each must have been measured."""
+    ratios = [row.ratio for row in rows if row.judged]
+    measured = [ratio for ratio in ratios if not math.isnan(ratio)]
+    worst, latencies = max(measured, default=math.nan), Latencies(record)
+    unknown = len(measured) < len(ratios) or not ratios
+    held = None if unknown and not worst > MOST_RATIO else worst <= MOST_RATIO
+    noise = "-" if math.isnan(latencies.noise) else f"{latencies.noise:.2f}"
+    found = f"the machine was away for {100 * latencies.away:.0f} % of the time" if held is None else f"{worst:.2f} x"
     text = f"p99 of known callers in floods and outages: <= {MOST_RATIO} x quiet"
-    late = max((late for _, late in record.sent.values()), default=math.nan)
-    found = f"{worst:.2f} x; the callers' own: up to {late:.1f} ms"
-    return Promise(text, record.driver, found, worst <= MOST_RATIO, is_fact=False)
+    return Promise(text, record.driver, f"{found}; quiet against quiet again: {noise}", held, is_fact=False)
 
 
 def _memory(record: Record) -> Promise:
     start, end = record.memory_at(0.0), record.memory_at(record.ended)
     text = f"memory from start to end: + <= {MOST_MEMORY:g} MB"
     if start is None or end is None:
-        return Promise(text, record.driver, "not measured", held=False, is_fact=False)
+        return Promise(text, record.driver, "", held=None, is_fact=False)
     return Promise(text, record.driver, f"{end - start:+.1f} MB", end - start <= MOST_MEMORY, is_fact=False)

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.soak.moments import moment_at
 from benchmarks.soak.wire import KNOWN_CALLER
 from tokenward import AsyncVerifier, Verifier
 from tokenward.identity import Identity
@@ -69,16 +70,19 @@ class Ledger:
         self._done.append((request, verdict, time.monotonic_ns() - request.due_ns))
 
     def told(self) -> dict[str, Any]:
-        """Since the last time: latencies of known callers (microseconds) by phase, counts of all requests. Every fetch so far."""
-        latencies: dict[int, list[int]] = {}
+        """Since the last time: latencies of known callers (microseconds) by phase and by the moment at which they were due, and
+        counts of all requests. Every fetch so far, and the processor's time."""
+        latencies: dict[tuple[int, int], list[int]] = {}
         counts: Counter[tuple[int, str, bool, bool, str]] = Counter()
         for _ in range(len(self._done)):
             request, verdict, nanoseconds = self._done.popleft()
             counts[request.phase, request.kind, request.usable, request.waited, verdict] += 1
             if request.kind == KNOWN_CALLER:
-                latencies.setdefault(request.phase, []).append(nanoseconds // 1000)
+                latencies.setdefault((request.phase, moment_at(request.due_ns / 1e9)), []).append(nanoseconds // 1000)
         listed = [[*what, number] for what, number in counts.items()]
-        return {"latencies": list(latencies.items()), "counts": listed, "began": self._began, "failed": self._failed}
+        by_moment = [[*when, found] for when, found in latencies.items()]
+        used = {"at": time.monotonic(), "cpu": time.process_time()}
+        return used | {"latencies": by_moment, "counts": listed, "began": self._began, "failed": self._failed}
 
     def _note_waits(self, source: KeySource) -> None:
         """Have the source note whose wait it is; errands that wait are no requests, and come without a limit."""

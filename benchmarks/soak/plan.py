@@ -8,12 +8,16 @@ from typing import Literal, TypeAlias
 
 from tokenward.keys.rhythm import Rhythm
 
-KNOWN = 1000
-"""Requests of known callers in a second: half with a token that the verifier remembers, half with one it never saw."""
+KNOWN = 500
+"""Requests of known callers in a second: half with a token that the verifier remembers, half with one it never saw. So many that
+the service is busy for a third of its time; above a half, p99 would be the queue's."""
 JUNK = 1000
 """Tokens in a second that are refused: the flood that is measured."""
 WARM_UP = 5.0
-"""Seconds before the first phase. All known callers' tokens are new then: more than are remembered, so that memory is full."""
+"""Seconds before the first phase."""
+WARMING = 1000
+"""Of as many requests in a second as ever, those of known callers in the warm-up. All their tokens are new then: more than are
+remembered (4,096), so that memory is full."""
 WHOLE = 120
 """The weights of all phases together."""
 ISSUER = "https://idp.example/"
@@ -37,6 +41,7 @@ class Phase:
     early,     the keys that known callers' tokens are signed with, in the first half and in the second
       late
     judged     whether the promise about known callers' latency is about this phase
+    quiet      whether it is what those are compared with
     """
 
     name: str
@@ -47,17 +52,18 @@ class Phase:
     early: tuple[int, ...]
     late: tuple[int, ...]
     judged: bool = False
+    quiet: bool = False
 
 
 PHASES: tuple[Phase, ...] = (
-    Phase("quiet", 14, "stray", "up", (0,), (0,), (0,)),
+    Phase("quiet", 14, "stray", "up", (0,), (0,), (0,), quiet=True),
     Phase("rotation", 10, "stray", "up", (1,), (0,), (0, 1)),
     Phase("flood", 22, "random", "up", (1, 2), (1,), (1,), judged=True),
     Phase("issuer dead", 12, "stray", "dead", (), (1, 2), (1, 2), judged=True),
     Phase("issuer back", 12, "stray", "up", (1, 2), (1, 2), (1, 2)),
     Phase("issuer silent", 16, "stray", "silent", (1, 2), (1, 2), (1, 2), judged=True),
     Phase("flood, silent", 20, "random", "silent", (1, 2), (1, 2), (1, 2), judged=True),
-    Phase("quiet again", 14, "stray", "up", (1, 2), (1, 2), (1, 2)),
+    Phase("quiet again", 14, "stray", "up", (1, 2), (1, 2), (1, 2), quiet=True),
 )
 WITHDRAWS = 1
 """The number of the phase at whose beginning the first key is withdrawn."""

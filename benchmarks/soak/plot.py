@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.soak.moments import left_out
 from benchmarks.soak.plan import JUNK
 from benchmarks.soak.record import Record
 from benchmarks.soak.stats import quantile
@@ -53,13 +54,18 @@ def _phases(axis: Any, record: Record, *, named: bool) -> None:
 
 def _latency(axis: Any, records: Sequence[Record]) -> None:
     for record in records:
-        seconds = sorted(second for second in record.by_second if 0 <= second < record.ended)
-        for part, style, name in ((0.5, ":", "p50"), (0.99, "-", "p99")):
-            values = [quantile(record.by_second[second], part) / 1000 for second in seconds]
-            axis.plot(seconds, values, style, color=COLOURS[record.driver], linewidth=1.2, label=f"{record.driver} {name}")
+        for part, style, name, without in (
+            (0.5, ":", "p50", left_out(record.away)),
+            (0.99, "-", "p99", left_out(record.away)),
+            (0.99, "--", "p99 all", set[int]()),
+        ):
+            found = record.by_second(without)
+            values = [quantile(latencies, part) / 1000 for latencies in found]
+            faint = {"linewidth": 0.6, "alpha": 0.6} if name == "p99 all" else {"linewidth": 1.2}
+            axis.plot(range(len(found)), values, style, color=COLOURS[record.driver], label=f"{record.driver} {name}", **faint)
     axis.set_yscale("log")
     axis.set_ylabel("known callers, ms", fontsize=9)
-    axis.legend(fontsize=8, frameon=False, ncols=4, loc="upper right")
+    axis.legend(fontsize=8, frameon=False, ncols=6, loc="upper right")
 
 
 def _memory(axis: Any, records: Sequence[Record]) -> None:

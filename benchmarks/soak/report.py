@@ -13,9 +13,10 @@ from benchmarks.soak.plan import rhythm
 from benchmarks.soak.record import Record
 
 HEAD = (
-    *("driver", "phase", "s", "requests", "p50 ms", "p99 ms", "p99.9 ms", "x quiet", "callers' own", "fetches", "most", "/min"),
-    *("MB start", "end", "wrong", "waits", "turned away"),
+    *("driver", "phase", "s", "requests", "p50 ms", "p99 ms", "p99.9 ms", "x quiet", "left out %", "p99 all"),
+    *("callers' own", "cpu %", "fetches", "most", "/min", "MB start", "end", "wrong", "waits", "turned away"),
 )
+WORDS = {True: "held", False: "MISSED", None: "not measured"}
 _WORDS = 2
 """Columns of words, which stand to the left."""
 
@@ -29,10 +30,10 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def judged(promises: Sequence[Promise]) -> str:
-    """One line each."""
+    """One line each: whether it was held, if anybody knows."""
     width = max((len(each.text) for each in promises), default=0)
     return "\n".join(
-        f"{'held  ' if each.held else 'MISSED'}  {each.driver:<7}  {each.text.ljust(width)}  {each.found}" for each in promises
+        f"{WORDS[each.held]:<12}  {each.driver:<7}  {each.text.ljust(width)}  {each.found}".rstrip() for each in promises
     )
 
 
@@ -54,7 +55,8 @@ def _run(record: Record) -> dict[str, Any]:
 def _cells(row: Row) -> tuple[str, ...]:
     return (
         *(row.driver, row.phase, _decimal(row.seconds, 1), f"{row.requests:,}"),
-        *(_decimal(value, 2) for value in (row.p50, row.p99, row.p999, row.ratio, row.callers_p99)),
+        *(_decimal(value, 2) for value in (row.p50, row.p99, row.p999, row.ratio)),
+        *(_decimal(100 * row.left_out, 0), _decimal(row.p99_all, 2), _decimal(row.callers_p99, 2), _decimal(100 * row.cpu, 0)),
         *(_fetches(row), str(row.most), f"{row.per_minute:.0f}"),
         *(_decimal(row.memory_start, 1), _decimal(row.memory_end, 1), str(row.wrong), str(row.waits), str(row.turned_away)),
     )

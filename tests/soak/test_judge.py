@@ -9,21 +9,23 @@ from collections.abc import Callable
 
 import pytest
 
-from benchmarks.soak.judge import promises_of, rows_of
+from benchmarks.soak.judge import Promise, promises_of, rows_of
+from benchmarks.soak.moments import moments_between
+from benchmarks.soak.plan import spans
 from benchmarks.soak.record import Record
 from benchmarks.soak.report import judged, table, told
 from benchmarks.soak.stats import quantile, rss_mb
 from benchmarks.soak.verdicts import Seen, is_right, turned_away
 
 SECONDS = 120.0
-QUIET, FLOOD = 0, 2
+QUIET, FLOOD, QUIET_AGAIN = 0, 2, 7
 
 
 def _record() -> Record:
     """A run in which all went well."""
     record = Record("async", SECONDS, ended=SECONDS, doors=[(-5.0, "up")], memory=[(0.0, 60.0), (SECONDS, 62.0)])
     for span in record.spans:
-        record.latencies[span.number] = [1000] * 100
+        record.latencies[span.number] = _spread(span.number, [1000] * 100)
         record.counts[span.number] = Counter({Seen("k", True, False, "accepted"): 100})
         record.sent[span.number] = (100, 0.1)
         record.began.append(span.start + 1)
@@ -31,8 +33,23 @@ def _record() -> Record:
     return record
 
 
+def _spread(phase: int, latencies: list[int]) -> list[tuple[int, list[int]]]:
+    """One request in each moment of the phase, and more where there are not as many."""
+    moments = sorted(_moments(phase))[1:-1]
+    return [(moments[number % len(moments)], [latency]) for number, latency in enumerate(latencies)]
+
+
+def _moments(phase: int) -> set[int]:
+    span = spans(SECONDS)[phase]
+    return set(moments_between(span.start, span.end))
+
+
 def _missed(record: Record) -> list[str]:
-    return [each.text.partition(":")[0] for each in promises_of(record, rows_of(record)) if not each.held]
+    return [each.text.partition(":")[0] for each in promises_of(record, rows_of(record)) if each.held is False]
+
+
+def _latency_promise(record: Record) -> Promise:
+    return next(each for each in promises_of(record, rows_of(record)) if each.text.startswith("p99"))
 
 
 def _wrong_verdict(record: Record) -> None:
@@ -58,7 +75,7 @@ def _unaccounted_fetches(record: Record) -> None:
 
 
 def _slow_in_the_flood(record: Record) -> None:
-    record.latencies[FLOOD] = [1000] * 98 + [1201] * 2
+    record.latencies[FLOOD] = _spread(FLOOD, [1000] * 98 + [1201] * 2)
 
 
 def _memory(record: Record) -> None:
@@ -91,6 +108,89 @@ def test_what_breaks_a_promise_misses_it_and_no_other(breaks: Callable[[Record],
 def test_only_times_and_memory_are_no_facts() -> None:
     promises = promises_of(_record(), rows_of(_record()))
     assert [each.text.split()[0] for each in promises if not each.is_fact] == ["p99", "memory"]
+
+
+def test_what_came_while_the_machine_was_away_is_in_no_latency_but_in_the_counts_and_in_p99_all() -> None:
+    record = _record()
+    _slow_in_the_flood(record)
+    slow = record.latencies[FLOOD][-2][0]
+    record.away = {slow, slow + 1}
+    row = rows_of(record)[FLOOD]
+    assert (row.p99, row.ratio, row.p99_all) == (1.0, 1.0, 1.201)
+    assert row.left_out == pytest.approx(0.03)
+    assert row.requests == 100
+    assert _missed(record) == []
+
+
+def test_a_verdict_is_wrong_although_the_machine_was_away() -> None:
+    record = _record()
+    _wrong_verdict(record)
+    record.away = _moments(FLOOD)
+    assert _missed(record) == ["wrong verdicts"]
+
+
+NOT_MEASURED = [
+    pytest.param(_moments(FLOOD), 18, id="hardly anything is left of a judged phase"),
+    pytest.param(_moments(QUIET) | _moments(QUIET_AGAIN), 23, id="hardly anything is left of the quiet phases"),
+    pytest.param(set(range(1300)), 100, id="hardly anything is left"),
+]
+
+
+@pytest.mark.parametrize(("away", "part"), NOT_MEASURED)
+def test_a_promise_about_latency_is_neither_held_nor_missed_if_the_machine_was_away(away: set[int], part: int) -> None:
+    record = _record()
+    record.away = away
+    promise = _latency_promise(record)
+    assert promise.held is None
+    assert judged([promise]).startswith("not measured  async")
+    assert f"the machine was away for {part} % of the time" in promise.found
+
+
+def test_a_phase_of_which_too_little_is_left_has_no_ratio() -> None:
+    record = _record()
+    record.away = _moments(FLOOD)
+    row = rows_of(record)[FLOOD]
+    assert math.isnan(row.ratio)
+    assert row.p99_all == 1.0
+
+
+@pytest.mark.parametrize(
+    ("every", "measured"),
+    [
+        pytest.param(((0,), 4), True, id="a quarter is kept"),
+        pytest.param(((0, 1), 6), False, id="a sixth is kept"),
+    ],
+)
+def test_a_fifth_of_a_phase_must_be_kept_to_compare_it(every: tuple[tuple[int, ...], int], measured: bool) -> None:
+    record = _record()
+    away, period = every
+    record.away = {moment for moment in _moments(FLOOD) if moment % period in away}
+    row = rows_of(record)[FLOOD]
+    assert row.p99 == 1.0
+    assert math.isnan(row.ratio) != measured
+
+
+def test_a_slow_phase_misses_the_promise_though_another_was_not_measured() -> None:
+    record = _record()
+    _slow_in_the_flood(record)
+    record.away = _moments(FLOOD + 1)
+    assert math.isnan(rows_of(record)[FLOOD + 1].ratio)
+    assert _latency_promise(record).held is False
+
+
+def test_the_quiet_phases_are_the_baseline_together_and_the_noise_of_the_measure() -> None:
+    record = _record()
+    record.latencies[QUIET_AGAIN] = _spread(QUIET_AGAIN, [1100] * 100)
+    assert rows_of(record)[FLOOD].ratio == pytest.approx(1 / 1.1)
+    assert "quiet against quiet again: 1.10" in _latency_promise(record).found
+
+
+def test_the_processor_s_share_is_that_of_the_phase() -> None:
+    record = _record()
+    start = record.spans[FLOOD].start
+    record.cpu = [(start - 1, 0.0), (start + 1, 10.0), (start + 11, 14.0), (start + 23, 30.0)]
+    assert rows_of(record)[FLOOD].cpu == pytest.approx(0.4)
+    assert math.isnan(rows_of(record)[QUIET].cpu)
 
 
 RIGHT = [

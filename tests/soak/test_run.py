@@ -28,7 +28,9 @@ def test_a_short_run_counts_everything_and_finds_nothing_wrong(root: Path) -> No
     found = json.loads(done.stdout)
     phases = {phase["phase"]: phase for phase in found["phases"]}
     assert list(phases)[:3] == ["quiet", "rotation", "flood"]
-    assert all(phase["requests"] > 500 and phase["p99"] > 0 and phase["memory_end"] > 5 for phase in phases.values())
+    assert all(phase["requests"] > 500 and phase["p99_all"] > 0 and phase["memory_end"] > 5 for phase in phases.values())
+    assert all(0 <= phase["left_out"] <= 1 for phase in phases.values())
+    assert any((phase["cpu"] or 0) > 0 for phase in phases.values())
     assert phases["flood"]["arrived"] >= 1
     assert [each for each in found["promises"] if each["is_fact"] and not each["held"]] == []
     assert "issuer dead ..." in done.stderr

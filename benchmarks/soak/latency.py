@@ -1,0 +1,83 @@
+"""How long known callers had to wait in a phase, beside what they wait when all is quiet: of what is kept, and of everything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from benchmarks.soak.moments import left_out, moment_at
+from benchmarks.soak.record import Record
+from benchmarks.soak.stats import quantile
+
+MIN_KEPT = 0.2
+"""The part of a phase's requests of known callers that must be left to say anything: 500 of 2,500 in 5 seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Microseconds: those that are `kept`, and `everything`."""
+
+    kept: Sequence[int]
+    everything: Sequence[int]
+
+    @property
+    def left_out(self) -> float:
+        """A part of 1; NaN if there were none."""
+        return 1 - len(self.kept) / len(self.everything) if self.everything else math.nan
+
+    def ms(self, part: float) -> float:
+        """A quantile of what is kept."""
+        return quantile(self.kept, part) / 1000
+
+    @property
+    def p99_all(self) -> float:
+        """In ms, of everything: nothing is hidden."""
+        return quantile(self.everything, 0.99) / 1000
+
+    @property
+    def p99(self) -> float:
+        """In ms, to compare with another; NaN if too little is kept."""
+        return self.ms(0.99) if self.everything and len(self.kept) >= MIN_KEPT * len(self.everything) else math.nan
+
+
+class Latencies:
+    """Those of a whole run."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._left_out = left_out(record.away)
+
+    def of(self, *phases: int) -> Latency:
+        """Of some phases together, by their numbers."""
+        found = [piece for phase in phases for piece in self._record.latencies.get(phase, [])]
+        return Latency(
+            [each for moment, latencies in found if moment not in self._left_out for each in latencies],
+            [each for _, latencies in found for each in latencies],
+        )
+
+    @cached_property
+    def quiet(self) -> Latency:
+        """Of all quiet phases together: one alone would be one mood of the machine."""
+        return self.of(*self._quiet)
+
+    @property
+    def noise(self) -> float:
+        """How much p99 of the quiet phases differs, in which nothing else does: the larger by the smaller. NaN if unknown."""
+        found = [self.of(phase).p99 for phase in self._quiet]
+        return max(found) / min(found) if not any(map(math.isnan, found)) else math.nan
+
+    def ratio(self, phase: int) -> float:
+        """Of p99 to that of the quiet phases; NaN if too little of either is kept."""
+        return self.of(phase).p99 / self.quiet.p99
+
+    @property
+    def away(self) -> float:
+        """The part of the run's moments in which the machine was away, without those beside them that are left out, too."""
+        first, last = (moment_at(self._record.begin + at) for at in (0.0, self._record.ended))
+        return sum(first <= moment <= last for moment in self._record.away) / (last - first + 1)
+
+    @property
+    def _quiet(self) -> list[int]:
+        return [span.number for span in self._record.spans if span.phase.quiet]
