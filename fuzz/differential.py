@@ -16,9 +16,11 @@ from tokenward.errors import CODES
 from tokenward.identity import Claims
 
 BATCH = 2500
-"""Tokens that are drawn from one seed: some seconds of work, and the same whatever the number of processes."""
+"""Tokens that are drawn from one seed, whatever the number of processes; another number would draw others."""
+PART = 250
+"""Tokens of a batch after which is told what came of them: a second of work."""
 MAX_FINDINGS = 20
-"""Kept of one batch; a verifier that is broken altogether would fill the disk."""
+"""Kept of one part; a verifier that is broken altogether would fill the disk."""
 OURS = "tokenward"
 ACCEPTED = "accepted"
 FALSE_ACCEPT = "false accept"
@@ -40,7 +42,7 @@ class Finding:
 
 @dataclass
 class Tally:
-    """What came of many tokens. Tallies of batches add up.
+    """What came of many tokens. Tallies of parts add up.
 
     verdicts  per subject, how often each verdict
     kinds     per kind of mutation, how many were made, and how many tokenward accepted
@@ -77,12 +79,14 @@ class Judged:
     theirs: Mapping[str, Claims | str]
 
 
-def run_batch(seed: int, batch: int, size: int, subject: Verifies, others: Sequence[Judge]) -> Tally:
-    """Judge one batch; the same seed and number draw the same tokens."""
-    tally = Tally()
-    for judged in drawn(seed, batch, size, others):
-        compare(subject, judged, tally)
-    return tally
+def run_batch(seed: int, batch: int, size: int, subject: Verifies, others: Sequence[Judge]) -> Iterator[Tally]:
+    """Judge one batch, part by part; the same seed and number draw the same changes."""
+    judged = drawn(seed, batch, size, others)
+    for _ in range(0, size, PART):
+        tally = Tally()
+        for one in itertools.islice(judged, PART):
+            compare(subject, one, tally)
+        yield tally
 
 
 def drawn(seed: int, batch: int, size: int, others: Sequence[Judge]) -> Iterator[Judged]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from fuzz.differential import ACCEPTED, OURS, Tally
 from fuzz.findings import keep, replay_command, shown
+from fuzz.hunt import Row
 
 PACKAGES = ("tokenward", "PyJWT", "joserfc", "cryptography", "msgspec", "atheris")
 SHOWN_REASONS = 12
@@ -23,6 +24,13 @@ def table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     rows = [list(head), *([_cell(value) for value in line] for line in lines)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return "\n".join(_line(row, widths) for row in [rows[0], ["-" * width for width in widths], *rows[1:]])
+
+
+def hunt_document(rows: Sequence[Row], names: Sequence[str], seconds: int) -> dict[str, Any]:
+    """After an interruption `targets` holds fewer than `wanted` does."""
+    wanted = {"targets": list(names), "seconds": seconds}
+    interrupted = any(row.interrupted for row in rows)
+    return surroundings() | {"wanted": wanted, "interrupted": interrupted, "targets": [asdict(row) for row in rows]}
 
 
 def differential_text(tally: Tally, seconds: float, seed: int, processes: int) -> str:
@@ -49,13 +57,17 @@ def differential_text(tally: Tally, seconds: float, seed: int, processes: int) -
 
 
 def differential_document(tally: Tally, seconds: float, seed: int, processes: int) -> dict[str, Any]:
-    described = asdict(tally)
-    del described["findings"]
-    return (
-        surroundings()
-        | described
-        | {"seconds": round(seconds, 1), "seed": seed, "processes": processes, "false_accepts": tally.false_accepts}
-    )
+    return surroundings() | {
+        "count": tally.count,
+        "seconds": round(seconds, 1),
+        "seed": seed,
+        "processes": processes,
+        "false_accepts": tally.false_accepts,
+        "verdicts": tally.verdicts,
+        "kinds": tally.kinds,
+        "kinds_accepted": tally.kinds_accepted,
+        "stricter": tally.stricter,
+    }
 
 
 def kept_findings(tally: Tally) -> list[dict[str, Any]]:

@@ -88,10 +88,10 @@ class Ledger:
         """Have the source note whose wait it is; errands that wait are no requests, and come without a limit."""
         wait_for = source.wait_for
 
-        def noted(lease: Lease, wake: Wake, limit: int | None = None) -> bool:
+        def noted(lease: Lease, wake: Wake, limit: int | None = None, kid: str | None = None) -> bool:
             if limit is not None and (request := self._current.get(None)) is not None:
                 request.waited = True
-            return wait_for(lease, wake, limit)
+            return wait_for(lease, wake, limit, kid)
 
         source.wait_for = noted  # type: ignore[method-assign]
 

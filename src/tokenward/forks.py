@@ -45,9 +45,9 @@ def undivided() -> Iterator[None]:
     try:
         yield
     finally:
-        with _silence:
+        with (silence := _silence):  # a signal's handler may fork right here, and the child has another
             _speaking.discard(thread)
-            _silence.notify_all()
+            silence.notify_all()
 
 
 def _before() -> None:

@@ -58,8 +58,8 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 _AWAITED_IN_VAIN = (
-    "The start has waited in vain for this issuer's keys. Unless it requires them, the service is up, and answers the issuer's "
-    "tokens 503 until they come; see the latest keys_refresh_failed event for the reason."
+    "The start has waited in vain for this issuer's keys. If it requires them, it ends here; else the service is up, and answers "
+    "the issuer's tokens 503 until they come. See the latest keys_refresh_failed event for the reason."
 )
 HINTS = {
     "dns": "The host name does not resolve here; check the address and this machine's DNS.",
@@ -74,6 +74,7 @@ HINTS = {
     "too_large": "This is no set of keys; check the address.",
     "encoding": "The answer is compressed in a way that was not asked for; check the proxy in between.",
     "not_started": "This process could start no thread; check its limits (ulimit -u, the container's pids limit).",
+    "cancelled": "Its event loop ended during the fetch. Where each call has its own loop (async_to_sync), use Verifier there.",
     "other": "The fetch itself failed, as detail says; if it is a function of your own, look there.",
     "no_keys": "No key in the set can be used; see the reasons in detail.",
 }

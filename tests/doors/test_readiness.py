@@ -7,7 +7,9 @@ The servers are real, and what they run is what docs/operating.md shows.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import io
 import json
 import os
 import re
@@ -15,9 +17,11 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +30,7 @@ import httpx
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from django.core.handlers.asgi import ASGIHandler
-from django.core.handlers.wsgi import WSGIHandler
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.test import override_settings
 from django.urls import path as django_path
 from fastapi import FastAPI
@@ -263,8 +267,11 @@ def test_anything_but_get_and_head_is_405_and_fetches_nothing(site: Site, method
 
 
 def test_head_is_get_without_a_body(site: Site) -> None:
+    site.doors.issuer.fail("status", status=503)
     for code in (503, 200):
         got, head = site.until(code), site.ask("HEAD")
+        site.doors.issuer.recover()
+        site.pass_time(60)
         assert (head.status, head.body, head.fields["content-length"]) == (got.status, b"", str(len(got.body)))
 
 
@@ -440,6 +447,13 @@ def test_the_serverless_example_serves_without_a_request(doors: Any, of_the_page
     assert len(doors.issuer.requests) == asked
 
 
+def test_a_function_without_a_seed_fetches_its_keys(doors: Any, of_the_page: Any) -> None:
+    doors.issuer.clock = time.time
+    loaded = of_the_page("handler.py", policy=doors.policy())
+    assert loaded["handler"]({"headers": {"authorization": doors.bearer().decode()}}, None)["statusCode"] == 200
+    loaded["verifier"].close()
+
+
 def test_the_export_of_a_job_whose_issuer_is_down_replaces_nothing(doors: Any, of_the_page: Any, monkeypatch: Any) -> None:
     Path("keys.json").write_text("as it was")
     doors.issuer.fail("reset")
@@ -471,6 +485,9 @@ UVICORN = [sys.executable, "-m", "uvicorn", "--log-level", "info", "--host", "12
 HYPERCORN = [sys.executable, "-m", "hypercorn", "--bind", "127.0.0.1:{port}", "asgi_service:app"]
 GRANIAN = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}", "asgi_service:app"]
 GUNICORN = [sys.executable, "-m", "gunicorn", "--threads", "2", "--bind", "127.0.0.1:{port}", "wsgi_service:application"]
+
+
+_WORKER = re.compile(rb"(?:Booting worker with pid: |Started server process \D*)(\d+)")
 
 
 class Served:
@@ -510,6 +527,21 @@ class Served:
             assert time.monotonic() < end, answer
             time.sleep(0.05)
         return answer
+
+    def workers(self, count: int, fetches: int = 0) -> list[int]:
+        """So many workers that have begun since the last question, as the server's log names them, with so many fetches."""
+        found: dict[int, None] = {}
+        assert self.process.stdout is not None
+        too_late = threading.Timer(2 * SOON, os.killpg, (self.process.pid, signal.SIGKILL))
+        too_late.start()
+        while len(found) < count or fetches > 0:
+            line = self.process.stdout.readline()
+            assert line, f"the server has ended, with workers {list(found)} and {fetches} fetches to go"
+            fetches -= b"keys_refreshed" in line
+            if begun := _WORKER.search(line):
+                found[int(begun[1])] = None
+        too_late.cancel()
+        return list(found)
 
     def put_forward(self, seconds: float) -> None:
         new = self.offset.with_name("offset.new")
@@ -556,13 +588,13 @@ def test_under_a_real_server_it_follows_the_keys(doors: Any, serve: Callable[...
     assert served.until(200)
 
 
-def requiring(text: str) -> str:
+def requiring(text: str, patience: str = "5") -> str:
     assert "warm_up=0)" in text
-    return text.replace("warm_up=0)", "warm_up=1, require_keys=True)")
+    return text.replace("warm_up=0)", f"warm_up={patience}, require_keys=True)")
 
 
-def requiring_in_the_module(text: str) -> str:
-    return text + "\nverifier.warm_up(1, required=True)\n"
+def requiring_in_the_module(text: str, patience: str = "5") -> str:
+    return text + f"\nverifier.warm_up({patience}, required=True)\n"
 
 
 STARTS = [
@@ -590,9 +622,9 @@ def test_a_start_that_requires_keys_ends_the_server_and_says_why(
 @servers
 @pytest.mark.parametrize(("command", "change", "exit_status"), STARTS[:2])
 def test_a_start_that_requires_keys_goes_on_with_them(
-    doors: Any, serve: Callable[..., Served], command: list[str], change: Callable[[str], str], exit_status: int
+    doors: Any, serve: Callable[..., Served], command: list[str], change: Callable[..., str], exit_status: int
 ) -> None:
-    served = serve(command, change)
+    served = serve(command, partial(change, patience=str(SOON)))
     answer = None
     end = time.monotonic() + SOON
     while answer is None:
@@ -601,3 +633,65 @@ def test_a_start_that_requires_keys_goes_on_with_them(
         answer = served.probe()
         time.sleep(0.05)
     assert answer.status_code == 200, "with its very first answer"
+
+
+def of_two(command: list[str], *more: str) -> list[str]:
+    return [*command[:-1], "--workers", "2", *more, command[-1]]
+
+
+ASGI_GUNICORN = [*GUNICORN[:-1], "-k", "uvicorn_worker.UvicornWorker", "asgi_service:app"]
+REPLACED = [
+    pytest.param(of_two(GUNICORN), requiring_in_the_module, "Worker failed to boot", True, id="gunicorn"),
+    pytest.param(of_two(ASGI_GUNICORN), requiring, "Worker failed to boot", True, id="gunicorn with UvicornWorker"),
+    pytest.param(of_two(UVICORN), requiring, "failed to start, stopping the parent process", False, id="uvicorn"),
+]
+"""With what the server says then, and whether its exit status says so, too."""
+PATIENCE = f'0.5 if __import__("os").path.exists("impatient") else {SOON}'
+"""The first workers have all the time that a busy machine needs; their successors wait in vain, and not for long."""
+
+
+@servers
+@pytest.mark.parametrize(("command", "change", "said", "exit_says_so"), REPLACED)
+def test_servers_end_as_the_page_says_if_each_worker_requires_keys_and_one_is_replaced_in_an_outage(
+    doors: Any,
+    serve: Callable[..., Served],
+    tmp_path: Path,
+    command: list[str],
+    change: Callable[..., str],
+    said: str,
+    exit_says_so: bool,
+) -> None:
+    served = serve(command, partial(change, patience=PATIENCE))
+    [worker, _] = served.workers(2, fetches=4)
+    served.until(200)
+    doors.issuer.fail("status", status=503)
+    (tmp_path / "impatient").touch()
+    os.kill(worker, signal.SIGKILL)
+    printed, _ = served.process.communicate(timeout=2 * SOON)
+    assert said in printed.decode()
+    assert (served.process.returncode != 0) is exit_says_so
+    assert said in PAGE.read_text("utf-8")
+
+
+@servers
+def test_workers_that_are_replaced_in_an_outage_begin_with_the_keys_of_a_master_that_required_them(
+    doors: Any, serve: Callable[..., Served]
+) -> None:
+    served = serve(of_two(GUNICORN, "--preload"), partial(requiring_in_the_module, patience=str(SOON)))
+    first = served.workers(2)
+    doors.issuer.fail("status", status=503)
+    for worker in first:
+        os.kill(worker, signal.SIGKILL)
+    served.workers(2)
+    asked = len(doors.issuer.requests)
+    for _ in range(10):
+        assert served.until(200)
+    assert len(doors.issuer.requests) == asked
+
+
+def test_djangos_view_of_an_async_verifier_says_under_wsgi_what_to_give_instead(doors: Any) -> None:
+    """Each question would have an event loop of its own, in which no fetch could end: 503 for ever."""
+    request = WSGIRequest({"REQUEST_METHOD": "GET", "wsgi.input": io.BytesIO()})
+    view = django_readiness(AsyncVerifier(doors.policy()))
+    with pytest.raises(PolicyError, match="Give a Verifier"):
+        asyncio.run(view(request))  # type: ignore[arg-type]

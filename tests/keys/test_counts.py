@@ -136,6 +136,42 @@ def test_the_status_tells_when_the_next_attempt_is_and_when_an_unknown_kid_may_c
     assert dead.cooling_down is None
 
 
+def test_no_cooldown_is_told_of_keys_that_are_too_old_to_serve(
+    source: KeySource, clock: Any, loaded: Callable[..., Loaded]
+) -> None:
+    """It holds beside usable keys only; without any, the backoff alone says when the next attempt is."""
+    source.finish(asked(source, "a").lease, loaded("a"))
+    clock.pass_time(source.rhythm.max_stale - 10)
+    source.finish(asked(source, "junk").lease, FetchFailed("dns"))
+    assert source.status().cooling_down == source.rhythm.miss_cooldown
+    clock.pass_time(10)
+    assert (source.status().keys, source.status().cooling_down) == ("dead", None)
+
+
+def test_a_child_process_counts_from_nothing(source: KeySource, clock: Any, loaded: Callable[..., Loaded]) -> None:
+    cold = asked(source, "a").lease
+    source.loading(cold)
+    source.wait_for(cold, lambda: None, 1)
+    source.finish(cold, loaded("a", bad=1))
+    assert source.in_hand("a", clock.time())
+    clock.pass_time(7200)
+    assert isinstance(source.decide("a"), Use)
+    clock.pass_time(source.rhythm.lease)
+    assert isinstance(source.decide("junk"), Unavailable)
+    of_the_parent = source.status()
+    assert (of_the_parent.fetches, of_the_parent.waits, of_the_parent.generation) == (1, 1, 1)
+    assert of_the_parent.counts == KeyCounts(
+        {"hit": 1, "hit_stale": 1, "unavailable": 1}, {"cold": {"ok": 1}}, 1, {"not_an_object": 1}, 1
+    )
+    source.forked()
+    own = source.status()
+    assert (own.fetches, own.waits, own.generation) == (0, 0, 0)
+    assert own.counts == KeyCounts({"hit": 0, "hit_stale": 0}, {}, 0, {}, 0)
+    assert isinstance(source.decide("a"), Use)
+    assert source.in_hand("a", clock.time())
+    assert counts(source).lookups == {"hit": 0, "hit_stale": 2}
+
+
 def test_a_retired_key_is_not_among_the_usable_ones(source: KeySource, clock: Any, loaded: Callable[..., Loaded]) -> None:
     source.finish(asked(source, "a").lease, loaded("a", "b"))
     clock.pass_time(60)

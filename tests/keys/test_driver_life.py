@@ -95,7 +95,13 @@ def test_a_loop_that_ends_during_a_fetch_gives_its_lease_back_and_a_new_loop_fet
         portal.start_task_soon(driver.find, source, "a")
         eventually(lambda: issuer.calls == 1)
         portal.call(portal.stop, True)
-    assert source.status().fetch == "backoff"
+    told = source.status()
+    assert (told.fetch, told.failures, told.last_failure, told.counts.fetches) == (
+        "idle",
+        0,
+        "cancelled",
+        {"cold": {"cancelled": 1}},
+    )
     issuer.gate.set()
     clock.pass_time(1)
     with start_blocking_portal(kind) as portal:
@@ -401,3 +407,10 @@ def test_a_child_process_serves_at_once_and_can_fetch(moment: str) -> None:
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(FORKED), moment]
     finished = subprocess.run(command, capture_output=True, timeout=30, check=False)  # our own script
     assert (finished.returncode, finished.stderr) == (42, b"")
+
+
+def test_where_no_loop_runs_an_async_driver_begins_nothing_and_says_what_to_use(issuer: Issuer, source: KeySource) -> None:
+    driver = AsyncDriver([source], issuer.fetch_async)
+    with pytest.raises(RuntimeError, match="use a Verifier here"):
+        driver.start_due()
+    assert source.pending()[0] is None

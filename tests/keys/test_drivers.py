@@ -12,7 +12,8 @@ import pytest
 
 from tokenward.keys.decision import Unavailable, Unknown, Use
 from tokenward.keys.events import KeysAwaited, KeysRefreshed, KeysRefreshFailed
-from tokenward.keys.port import FetchFailed
+from tokenward.keys.location import JwksUri
+from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.source import KeySource
 from tokenward.keys.threads import MAX_PATIENT, SHORT_WAIT, ThreadDriver
@@ -33,9 +34,13 @@ def source(make_source: MakeSource) -> KeySource:
 # -- waiting -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_cold_request_waits_for_the_fetch_it_started(world: World, source: KeySource) -> None:
+def test_a_cold_request_waits_for_the_fetch_it_started(world: World, source: KeySource, eventually: Eventually) -> None:
     driver = world.driver(source)
-    assert isinstance(world.find(driver, source, "a"), Use)
+    world.issuer.gate.clear()
+    request = world.submit(driver, source, "a")
+    eventually(lambda: source.status().waits == 1)
+    world.issuer.gate.set()
+    assert isinstance(request.result(10), Use)
     assert world.issuer.calls == source.status().fetches == source.status().waits == 1
 
 
@@ -99,14 +104,14 @@ def test_a_request_that_gave_up_makes_room_for_another(world: World, make_source
 
 def test_a_refresh_never_makes_a_known_kid_wait(world: World, source: KeySource, clock: Any, eventually: Eventually) -> None:
     driver = world.driver(source)
-    world.find(driver, source, "a")
+    world.warm_up(driver, 10.0).result(10)
     clock.pass_time(7200)
     world.issuer.gate.clear()
     answers = [world.find(driver, source, kid) for kid in ("a", "b") * 10]
     assert all(isinstance(answer, Use) for answer in answers)
     eventually(lambda: world.issuer.calls == 2)
     status = source.status()
-    assert (status.waits, status.keys, status.fetch) == (1, "stale", "in_flight")
+    assert (status.waits, status.keys, status.fetch) == (0, "stale", "in_flight")
     world.issuer.gate.set()
     eventually(lambda: source.status().keys == "fresh")
 
@@ -123,22 +128,23 @@ def test_a_kid_that_was_rotated_in_is_known_after_one_wait(world: World, source:
 
 def test_a_kid_that_nobody_published_is_unknown_after_one_wait(world: World, source: KeySource, clock: Any) -> None:
     driver = world.driver(source)
-    world.find(driver, source, "a")
+    world.warm_up(driver, 10.0).result(10)
     clock.pass_time(60)
     assert world.find(driver, source, "x") == Unknown()
     assert world.find(driver, source, "x") == Unknown()
-    assert (world.issuer.calls, source.status().waits) == (2, 2)
+    assert world.issuer.calls == 2
+    assert source.status().waits <= 1, "none, where the answer is there before it waits"
 
 
 def test_known_kids_serve_while_junk_fills_the_waiting_room(
     world: World, source: KeySource, clock: Any, eventually: Eventually
 ) -> None:
     driver = world.driver(source)
-    world.find(driver, source, "a")
+    world.warm_up(driver, 10.0).result(10)
     clock.pass_time(60)
     world.issuer.gate.clear()
     junk = [world.submit(driver, source, f"junk-{number}") for number in range(world.most_waiting_beside_keys)]
-    eventually(lambda: source.status().waits == 1 + world.most_waiting_beside_keys)
+    eventually(lambda: source.status().waits == world.most_waiting_beside_keys)
     assert isinstance(world.find(driver, source, "a"), Use)
     assert world.find(driver, source, "another") == Unavailable(1.0)
     world.issuer.gate.set()
@@ -170,7 +176,7 @@ def test_in_an_outage_every_attempt_but_the_first_holds_up_two_threads_at_most(
 ) -> None:
     source = make_source(PATIENT)
     driver = ThreadDriver([source], issuer.fetch)
-    driver.find(source, "a")
+    assert driver.warm_up(10.0)
     clock.pass_time(60)
     lease = source.force()
     assert lease is not None
@@ -182,7 +188,7 @@ def test_in_an_outage_every_attempt_but_the_first_holds_up_two_threads_at_most(
         eventually(lambda: sum(not request.done() for request in junk) == MAX_PATIENT)
         assert {request.result(10) for request in junk if request.done()} == {Unavailable(source.rhythm.min_gap)}
         assert source.status().waiting == MAX_PATIENT
-        assert source.status().waits == 1 + MAX_PATIENT
+        assert source.status().waits == MAX_PATIENT
         assert isinstance(pool.submit(driver.find, source, "a").result(10), Use)
         issuer.gate.set()
     driver.close()
@@ -202,17 +208,17 @@ def test_a_burst_of_tokens_with_a_new_key_all_pass_after_one_fetch(world: World,
 
 def test_nobody_joins_a_fetch_that_hangs(world: World, source: KeySource, clock: Any, eventually: Eventually) -> None:
     driver = world.driver(source)
-    world.find(driver, source, "a")
+    world.warm_up(driver, 10.0).result(10)
     clock.pass_time(60)
     world.issuer.gate.clear()
     first = world.submit(driver, source, "x")
-    eventually(lambda: source.status().waits == 2)
+    eventually(lambda: source.status().waits == 1)
     clock.pass_time(source.rhythm.max_wait)
     begin = time.monotonic()
     assert world.find(driver, source, "y") == Unavailable(source.rhythm.lease - source.rhythm.max_wait)
     assert isinstance(world.find(driver, source, "a"), Use)
     assert time.monotonic() - begin < 5
-    assert source.status().waits == 2
+    assert source.status().waits == 1
     world.issuer.gate.set()
     assert first.result(10) == Unknown()
 
@@ -373,6 +379,69 @@ def test_a_start_with_the_waiting_room_full_disturbs_nobody(
     assert time.monotonic() - before < 10
 
 
+class Neighbour:
+    """A second issuer, beside the world's: it answers with the same keys, after as many failures as it is told to have."""
+
+    def __init__(self, world: World, failures: int = 0) -> None:
+        self.location = JwksUri("https://neighbour.example/keys")
+        self._failures, self._document = failures, world.issuer.response
+        self._fetch, self._fetch_async = world.issuer.fetch, world.issuer.fetch_async
+        world.issuer.fetch, world.issuer.fetch_async = self.fetch, self.fetch_async
+
+    def fetch(self, request: FetchRequest) -> FetchResponse:
+        return self._answer() if request.url == self.location.url else self._fetch(request)
+
+    async def fetch_async(self, request: FetchRequest) -> FetchResponse:
+        return self._answer() if request.url == self.location.url else await self._fetch_async(request)
+
+    def _answer(self) -> FetchResponse:
+        self._failures -= 1
+        return self._document if self._failures < 0 else FetchResponse(503, {}, b"")
+
+
+@pytest.mark.parametrize("hanging", [True, False], ids=["the issuer hangs", "the issuer refuses"])
+def test_a_dead_issuer_starves_no_other_of_its_attempts_at_a_start(
+    world: World, make_source: MakeSource, eventually: Eventually, hanging: bool
+) -> None:
+    neighbour = Neighbour(world, failures=3)
+    dead = make_source(HURRIED, real_time=True)
+    well = make_source(HURRIED, real_time=True, location=neighbour.location)
+    world.issuer.error = OSError()
+    if hanging:
+        world.issuer.gate.clear()
+    warming = world.warm_up(world.driver(dead, well), 60.0)
+    eventually(lambda: well.ready)
+    assert (well.status().fetches, dead.ready, warming.done()) == (4, False, False)
+    assert len(dead._waiters._others) <= 1, "each look leaves before the next"
+    world.issuer.error = None
+    world.issuer.gate.set()
+    assert warming.result(10)
+
+
+def test_a_start_that_is_cancelled_leaves_nobody_waiting(
+    loops: World, make_source: MakeSource, eventually: Eventually
+) -> None:
+    sources = [make_source(PATIENT), make_source(PATIENT)]
+    loops.issuer.gate.clear()
+    warming = loops.warm_up(loops.driver(*sources), 60.0)
+    eventually(lambda: all(source._waiters._others for source in sources))
+    warming.cancel()
+    eventually(lambda: not any(source._waiters._others for source in sources))
+
+
+def test_a_start_whose_verifier_is_closed_waits_for_no_further_attempt(
+    make_source: MakeSource, issuer: Any, eventually: Eventually
+) -> None:
+    source = make_source(Rhythm(min_gap=50.0, fetch_timeout=60.0, max_wait=60.0), real_time=True)
+    issuer.error = OSError()
+    driver = ThreadDriver([source], issuer.fetch)
+    with ThreadPoolExecutor(1) as pool:
+        warming = pool.submit(driver.warm_up, 60.0)
+        eventually(lambda: source.status().failures == 1)
+        driver.close()
+        assert not warming.result(30)
+
+
 @pytest.mark.parametrize("hanging", [True, False], ids=["the issuer hangs", "the issuer refuses"])
 def test_a_start_without_keys_is_told_once_for_each_source(world: World, make_source: MakeSource, hanging: bool) -> None:
     events: list[Any] = []
@@ -384,6 +453,20 @@ def test_a_start_without_keys_is_told_once_for_each_source(world: World, make_so
     awaited = [event for event in events if isinstance(event, KeysAwaited)]
     assert [event.source for event in awaited] == [source.name for source in sources]
     assert all(0.1 <= event.seconds < 5 for event in awaited)
+
+
+@pytest.mark.parametrize("error", [None, OSError()], ids=["the issuer is well", "the issuer refuses"])
+def test_a_start_that_would_not_wait_begins_the_fetch_and_has_not_waited_in_vain(
+    world: World, make_source: MakeSource, eventually: Eventually, error: Exception | None
+) -> None:
+    events: list[Any] = []
+    source = make_source(observer=events.append)
+    world.issuer.error = error
+    world.issuer.gate.clear()
+    assert not world.warm_up(world.driver(source), 0.0).result(10)
+    world.issuer.gate.set()
+    eventually(lambda: len(events) == 1)
+    assert isinstance(events[0], KeysRefreshFailed if error else KeysRefreshed)
 
 
 def test_a_start_with_keys_tells_of_the_fetch_only(world: World, make_source: MakeSource) -> None:
@@ -459,6 +542,28 @@ def test_an_operators_refresh_waits_for_a_fetch_under_way_and_then_makes_its_own
     assert asked.result(10)
     assert isinstance(cold.result(10), Use)
     assert world.issuer.calls == 2
+
+
+def test_an_operators_refresh_of_one_source_waits_for_no_fetch_of_another(
+    world: World, make_source: MakeSource, clock: Any, eventually: Eventually
+) -> None:
+    neighbour = Neighbour(world)
+    rhythm = Rhythm(min_gap=0.01, max_wait=60.0, fetch_timeout=60.0)
+    hanging, well = make_source(rhythm), make_source(rhythm, location=neighbour.location)
+    driver = world.driver(hanging, well)
+    world.find(driver, well, "a")
+    world.issuer.gate.clear()
+    cold = world.submit(driver, hanging, "a")
+    eventually(lambda: hanging.status().fetch == "in_flight")
+    asked = world.refresh(driver, 60.0)
+    eventually(lambda: bool(hanging._waiters._others))
+    assert well.status().fetches == 1, "its gap is not over"
+    clock.pass_time(1)
+    eventually(lambda: well.status().generation == 2)
+    assert not asked.done()
+    world.issuer.gate.set()
+    assert asked.result(10)
+    assert isinstance(cold.result(10), Use)
 
 
 def test_an_operators_refresh_waits_out_the_gap_between_two_fetches(world: World, make_source: MakeSource) -> None:

@@ -15,9 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenward import AsyncVerifier, AuthenticationError, Issuer, KeysUnavailable, Policy, PolicyError, Verifier, entra
-from tokenward.keys import export
+from tokenward.keys import export, threads
+from tokenward.keys.decision import Use
 from tokenward.keys.events import KeyEvent, KeysRefreshed, KeysSeeded
 from tokenward.keys.jwk import read_jwk
+from tokenward.keys.keyset import read_keyset
+from tokenward.keys.loading import Loaded
 from tokenward.keys.location import Discovery, JwksUri
 from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse
 from tokenward.keys.rhythm import Rhythm
@@ -163,7 +166,7 @@ def test_an_export_holds_public_members_and_what_was_said_of_each_key_and_nothin
     assert set(document) == {"version", "exported_at", "sources"}
     assert len(document["sources"]) == 2
     for source in document["sources"]:
-        assert set(source) == {"source", "issuers", "fetched_at", "cloud_instance_name", "keys"}
+        assert set(source) == {"source", "issuers", "fetched_at", "cloud_instance_name", "serves_without_kid", "keys"}
         for jwk in source["keys"]:
             assert set(jwk) <= {"kty", "kid", "n", "e", "issuer", "cloud_instance_name"}
 
@@ -250,6 +253,23 @@ def test_a_seed_is_refreshed_when_its_age_says_so_and_behind_the_request(
         time.sleep(0.002)
     assert (estate.provider.asked == []) is not due
     assert {status.keys for status in process.verifier.status()} == {"fresh"}
+
+
+def test_the_first_good_token_of_a_seeded_process_begins_its_background_refresh(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "TICK", 0.005)
+    document = estate.warm().verifier.export()
+    process = estate.process()
+    assert process.verifier.seed(document)
+    estate.provider.asked.clear()
+    assert process.verdict(estate.issuer.user_token()) == "accepted"
+    assert estate.provider.asked == [], "it needed no fetch"
+    process.pass_time(HOUR)
+    end = time.monotonic() + SOON
+    while sum(isinstance(event, KeysRefreshed) for event in process.told) < 2:  # and nobody asks any more
+        assert time.monotonic() < end
+        time.sleep(0.002)
 
 
 def test_a_seed_for_some_of_the_sources_is_not_enough(estate: Estate) -> None:
@@ -495,7 +515,13 @@ def test_a_chain_of_exports_and_seeds_never_makes_keys_younger(seed: int, hops: 
 def chain_begins(now: float) -> str:
     """The first document, of a set that is fetched at this moment."""
     jwk = {"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
-    entry = {"source": "https://idp.example/keys", "fetched_at": now, "cloud_instance_name": None, "keys": [jwk]}
+    entry = {
+        "source": "https://idp.example/keys",
+        "fetched_at": now,
+        "cloud_instance_name": None,
+        "serves_without_kid": True,
+        "keys": [jwk],
+    }
     return json.dumps({"version": 1, "exported_at": now, "sources": [entry]})
 
 
@@ -532,3 +558,20 @@ def test_a_chain_without_pauses_loses_a_second_at_most_in_all(estate: Estate) ->
         assert process.verifier.seed(document)
         document = process.verifier.export()
     assert [age for age in process.ages if age is not None] == [0.75, 0.75]
+
+
+@pytest.mark.parametrize("others", [pytest.param(0, id="alone in its set"), pytest.param(1, id="beside one without a kid")])
+def test_a_key_serves_tokens_without_a_kid_from_an_export_just_as_it_did_before(
+    make_source: Callable[..., KeySource], okp_jwk: Callable[..., dict[str, object]], clock: Any, others: int
+) -> None:
+    listed = [okp_jwk("a"), *({name: value for name, value in okp_jwk("b").items() if name != "kid"} for _ in range(others))]
+    fetched, seeded = make_source(), make_source()
+    lease = fetched.tick()
+    assert lease is not None
+    fetched.finish(lease, Loaded(read_keyset({"keys": listed}), None, None))
+    export.sow(export.written([fetched], clock.time), {seeded: False}, clock.time(), None)
+    now = clock.time()
+    served = [isinstance(source.decide(None), Use) for source in (fetched, seeded)]
+    assert served == [others == 0] * 2
+    assert fetched.in_hand("a", now)
+    assert isinstance(seeded.decide("a"), Use)

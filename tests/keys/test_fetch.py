@@ -280,7 +280,7 @@ def test_nothing_of_a_fetch_is_left_behind(serve: Callable[..., Server]) -> None
         HttpxFetch(trust_env=False)(FetchRequest(server.url, 30.0))
     timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
     for timer in timers:
-        timer.join(1)
+        timer.join(30)
     assert not any(timer.is_alive() for timer in timers)
     assert threading.active_count() <= before + 5  # the server's own
 

@@ -323,6 +323,25 @@ def test_a_child_forked_during_the_backoff_keeps_to_it(story: Story) -> None:
     assert isinstance(story.lookup("a"), Unavailable)
 
 
+def test_a_fetch_that_was_cut_off_is_no_failure_and_may_be_made_again(story: Story) -> None:
+    story.holding("a").after(2 * HOUR)
+    lease = story.start("a")
+    assert story.machine.given_up(lease, story.mono, story.wall)
+    assert not story.machine.given_up(lease, story.mono, story.wall)
+    assert (story.machine.failures, story.serves("a")) == (0, True)
+    assert story.after(story.machine.rhythm.min_gap).tick() is not None
+
+
+@pytest.mark.parametrize("joined", [pytest.param(False, id="its own"), pytest.param(True, id="a refresh that it joined")])
+def test_a_kid_whose_fetch_was_cut_off_is_never_a_definite_no(story: Story, joined: bool) -> None:
+    story.holding("a").after(2 * HOUR if joined else 31)
+    lease = story.start("a" if joined else "n")
+    assert isinstance(story.lookup("n"), Wait)
+    assert story.machine.given_up(lease, story.mono, story.wall)
+    assert isinstance(story.lookup("n", may_wait=False), Unavailable)
+    assert isinstance(story.lookup("n"), Wait if joined else Unavailable)
+
+
 # -- outages (F08, F09, F43, F44) --------------------------------------------------------------------------------------
 
 
@@ -340,6 +359,17 @@ def test_without_keys_an_outage_is_answered_at_once_and_ends_within_41_seconds(s
     assert len(story.starts) < 30
     recovery = story.each_second(41, "a", lambda lease: story.fetched(lease, "a"))
     assert isinstance(recovery[-1], Use)
+
+
+def test_processes_that_fail_together_come_back_apart(okp_jwk: MakeJwk) -> None:
+    pauses = set()
+    for seed in range(20):
+        story = Story(okp_jwk, seed)
+        for _ in range(5):
+            story.failed(story.after(61).start("a"))
+        pauses.add(story.machine.next_attempt(story.mono, story.wall))
+    assert len(pauses) == 20
+    assert all(pause is not None and 8 <= pause <= 16 for pause in pauses)
 
 
 @pytest.mark.parametrize(
@@ -511,6 +541,35 @@ def test_a_second_look_that_fails_is_repeated_before_the_key_goes(story: Story) 
     assert story.after(60).serves("b")
 
 
+def test_a_second_look_that_never_comes_back_is_repeated_before_the_key_goes(story: Story) -> None:
+    story.holding("a b").after(2 * HOUR)
+    assert story.fetched(story.start("a"), "a")
+    story.after(20).start("a")
+    story.after(story.machine.rhythm.lease)
+    decisions = story.each_second(50, "a", lambda lease: story.fetched(lease, "a b"))
+    assert all(isinstance(decision, Use) for decision in decisions)
+    assert len(story.starts) == 1
+    assert story.after(60).serves("b")
+
+
+def test_a_second_look_that_never_comes_back_is_not_repeated_once_the_key_is_gone(story: Story) -> None:
+    story.holding("a b").after(2 * HOUR)
+    assert story.fetched(story.start("a"), "a")
+    story.after(85).start("a")
+    story.after(story.machine.rhythm.lease)
+    story.each_second(60, "a", lambda lease: story.fetched(lease, "a"))
+    assert story.starts == []
+
+
+def test_a_child_that_is_forked_during_the_second_look_takes_its_own(story: Story) -> None:
+    story.holding("a b").after(2 * HOUR)
+    assert story.fetched(story.start("a"), "a")
+    story.after(20).start("a")
+    story.machine.forked()
+    assert story.fetched(story.after(story.machine.rhythm.min_gap).start("a"), "a b")
+    assert story.after(90).serves("b")
+
+
 def test_replicas_that_disagree_never_cost_a_listed_key_its_service(okp_jwk: MakeJwk) -> None:
     refused = 0
     for seed in range(10):
@@ -572,6 +631,12 @@ def test_the_view_stays_open_through_an_outage_with_keys_in_hand(story: Story) -
     story.holding("a").after(2 * HOUR)
     story.failed(story.start("a"))
     assert story.machine.view.until_mono == story.machine.not_before
+
+
+def test_the_view_ends_with_the_lease_of_a_fetch_so_that_its_end_is_noticed(story: Story) -> None:
+    story.holding("a").after(2 * HOUR)
+    lease = story.start("a")
+    assert story.machine.view.until_mono == lease.deadline
 
 
 def test_the_view_opens_again_once_a_withdrawn_key_is_gone(story: Story) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenward.keys.jwk import Key, UnusableKey, read_jwk
+from tokenward.keys.jwk import SMALL_PRIMES, Key, UnusableKey, read_jwk
 from tokenward.testing import SigningKey
 from tokenward.token.algorithms import ALGORITHMS
 
@@ -27,7 +29,8 @@ def reason(jwk: object) -> str:
 
 
 def odd(bits: int) -> int:
-    return (1 << (bits - 1)) | 1
+    """The first number of so many bits that has no small factor."""
+    return next(n for n in itertools.count((1 << (bits - 1)) | 1, 2) if math.gcd(n, SMALL_PRIMES) == 1)
 
 
 def test_a_minimal_rsa_key_is_imported_with_what_its_publisher_said(rsa_jwk: Jwk, rsa_numbers: rsa.RSAPrivateNumbers) -> None:
@@ -167,6 +170,19 @@ def test_an_ec_key_of_an_unlisted_curve_is_refused(ec_jwk: Callable[[str], Jwk])
 
 def test_an_ec_key_that_names_another_curve_is_refused(ec_jwk: Callable[[str], Jwk]) -> None:
     assert reason(ec_jwk("P-384") | {"crv": "P-256"}) == "key_malformed"
+
+
+@pytest.mark.parametrize(
+    "modulus",
+    [
+        pytest.param(2**2048 - 1, id="256 times 0xFF"),
+        pytest.param(int.from_bytes(b"\x81" * 256), id="256 times 0x81"),
+        pytest.param(3**1293, id="a power of 3"),
+        pytest.param(2**2048 - 2, id="even"),
+    ],
+)
+def test_a_modulus_that_anybody_can_factor_is_no_key(rsa_jwk: Jwk, base64url: Encode, modulus: int) -> None:
+    assert reason(rsa_jwk | {"n": base64url(modulus)}) == "rsa_modulus"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from tokenward.keys.status import KeyStatus
 
 MakeJwk = Callable[..., dict[str, object]]
 MakeSource = Callable[..., KeySource]
+Sow = Callable[..., bool]
 URL = "https://idp.example/keys"
 
 
@@ -39,6 +41,16 @@ def events() -> list[object]:
 @pytest.fixture
 def source(make_source: MakeSource, events: list[object]) -> KeySource:
     return make_source(observer=events.append)
+
+
+@pytest.fixture
+def sow(okp_jwk: MakeJwk) -> Sow:
+    """Keys that were fetched elsewhere a minute ago."""
+
+    def seed(source: KeySource, clock: Any, *kids: str) -> bool:
+        return source.seed(json.dumps({"keys": [okp_jwk(kid) for kid in kids]}).encode(), clock.wall - 60)
+
+    return seed
 
 
 def started(source: KeySource, kid: str = "a") -> Lease:
@@ -257,6 +269,15 @@ def test_waiting_for_a_fetch_that_is_settled_ends_at_once(source: KeySource, loa
     assert woken == [1]
 
 
+def test_waiting_for_a_kid_that_a_seed_has_brought_meanwhile_ends_at_once(source: KeySource, clock: Any, sow: Sow) -> None:
+    woken: list[str] = []
+    lease = started(source)
+    assert sow(source, clock, "a")
+    assert source.wait_for(lease, lambda: woken.append("a"), 1, kid="a")
+    assert source.wait_for(lease, lambda: woken.append("n"), 1, kid="n")
+    assert (woken, source.status().waiting) == (["a"], 1)
+
+
 def test_who_has_waited_is_never_told_to_wait(source: KeySource) -> None:
     started(source)
     assert source.decide_finally("a") == Unavailable(source.rhythm.min_gap)
@@ -326,6 +347,19 @@ def test_keys_in_hand_look_at_both_clocks(source: KeySource, clock: Any, loaded:
     assert source.in_hand("a", clock.wall) is None
 
 
+def test_the_hit_path_asks_again_once_a_lease_is_over_so_that_a_lapse_is_told_by_known_callers(
+    source: KeySource, clock: Any, loaded: Callable[..., Loaded], events: list[Any]
+) -> None:
+    source.finish(started(source), loaded("a"))
+    clock.pass_time(7200)
+    assert isinstance(source.decide("a"), Use)
+    assert source.in_hand("a", clock.wall)
+    clock.pass_time(source.rhythm.lease)
+    assert source.in_hand("a", clock.wall) is None
+    assert isinstance(source.decide("a"), Use)
+    assert [event.kind for event in events[1:]] == ["timeout"]
+
+
 def test_the_hit_path_takes_no_lock(source: KeySource, clock: Any, loaded: Callable[..., Loaded]) -> None:
     source.finish(started(source), loaded("a"))
     with source._lock:  # whoever needed it now would hang
@@ -351,10 +385,70 @@ def test_a_child_process_has_a_lock_of_its_own_and_nobody_waiting(
     source.finish(started(source), loaded("a"))
     clock.pass_time(60)
     lease = started(source, "x")
-    source.wait_for(lease, lambda: woken.append(1), 1)
+    source.wait_for(lease, lambda: woken.append(1), 1, kid="x")
     source._lock.acquire()  # by a thread of the parent, at the moment of the fork
     source.forked()
     assert isinstance(source.decide("a"), Use)
     assert source.status().fetch == "idle"
     source.finish(lease, loaded("z"))
     assert (woken, source.in_hand("z", clock.wall)) == ([], None)
+
+
+def test_nobody_of_the_parent_waits_in_a_child_process(source: KeySource, clock: Any, loaded: Callable[..., Loaded]) -> None:
+    woken: list[str] = []
+    of_the_parent = started(source)
+    source.wait_for(of_the_parent, lambda: woken.append("a request of the parent"), 1)
+    source.wait_for(of_the_parent, lambda: woken.append("an operator of the parent"))
+    source.forked()
+    assert (source.status().waiting, source.status().waits) == (0, 0)
+    clock.pass_time(source.rhythm.min_gap)
+    own = started(source)
+    assert source.wait_for(own, lambda: woken.append("its own"), 1), "the parent's take no place"
+    source.finish(own, loaded("a"))
+    assert woken == ["its own"]
+
+
+# -- seeds and requests that wait --------------------------------------------------------------------------------------
+
+
+def test_a_seed_wakes_the_requests_that_wait_for_its_keys_and_no_others(source: KeySource, clock: Any, okp_jwk: MakeJwk) -> None:
+    lease = started(source)
+    woken: list[str] = []
+    source.wait_for(lease, lambda: woken.append("a"), 8, "a")
+    source.wait_for(lease, lambda: woken.append("b"), 8, "b")
+    source.wait_for(lease, lambda: woken.append("a start"))
+    assert source.seed(json.dumps({"keys": [okp_jwk("a"), okp_jwk("c")]}).encode(), clock.time() - 60)
+    assert woken == ["a", "a start"]
+    assert isinstance(source.decide_finally("a"), Use)
+    assert source.status().waiting == 1
+    source.give_up(lease)
+    assert woken == ["a", "a start", "b"]
+
+
+# -- fetches that are cut off ------------------------------------------------------------------------------------------
+
+
+def test_a_fetch_that_is_cut_off_is_no_failure_of_the_issuer_and_is_told_once(
+    source: KeySource, clock: Any, loaded: Callable[..., Loaded], events: list[Any]
+) -> None:
+    source.finish(started(source), loaded("a"))
+    clock.pass_time(7200)
+    for _ in range(3):
+        decision = source.decide("a")
+        assert isinstance(decision, Use)
+        assert decision.start is not None
+        source.give_up(decision.start)
+        clock.pass_time(2)
+    told = source.status()
+    assert (told.failures, told.last_failure, told.fetch) == (0, "cancelled", "idle")
+    assert told.counts.fetches["refresh"] == {"cancelled": 3}
+    assert [event.kind for event in events[1:]] == ["cancelled"]
+    assert isinstance(source.decide("new"), Wait), "a new kid may still cause a fetch, which its request awaits"
+
+
+def test_a_fetch_that_is_cut_off_after_its_time_changes_nothing(source: KeySource, clock: Any) -> None:
+    lease = started(source)
+    clock.pass_time(source.rhythm.lease)
+    source.give_up(lease)
+    told = source.status()
+    assert (told.failures, told.last_failure, told.counts.leases_expired) == (1, "timeout", 1)

@@ -90,10 +90,13 @@ class IssuerProcess:
         return str(self.control("mint", **options)["token"])
 
     @property
+    def state(self) -> Any:
+        """The kids that it publishes, the one that signs, and the addresses that were asked since it started."""
+        return httpx.get(f"{self.url}/control/state", trust_env=False, timeout=DEADLINE).json()
+
+    @property
     def asked(self) -> list[str]:
-        """The addresses that were asked since it started."""
-        answer = httpx.get(f"{self.url}/control/state", trust_env=False, timeout=DEADLINE)
-        return list(answer.json()["requests"])
+        return list(self.state["requests"])
 
 
 @pytest.fixture
@@ -136,14 +139,18 @@ class Service:
 
     def statuses(self) -> dict[int, list[dict[str, Any]]]:
         """How the keys of every worker are, by its process id."""
-        found: dict[int, list[dict[str, Any]]] = {}
+        return {pid: told["sources"] for pid, told in self.told().items()}
+
+    def told(self) -> dict[int, dict[str, Any]]:
+        """All that every worker says of itself, by its process id."""
+        found: dict[int, dict[str, Any]] = {}
         with ThreadPoolExecutor(2 * self.workers) as pool:
             until(lambda: self._ask_around(pool, found))
         return found
 
-    def _ask_around(self, pool: ThreadPoolExecutor, found: dict[int, list[dict[str, Any]]]) -> bool:
+    def _ask_around(self, pool: ThreadPoolExecutor, found: dict[int, dict[str, Any]]) -> bool:
         for told in pool.map(lambda _: self.get(path="/status").body, range(2 * self.workers)):
-            found[told["pid"]] = told["sources"]
+            found[told["pid"]] = told
         return len(found) >= self.workers
 
     def is_up(self) -> bool:

@@ -1,16 +1,19 @@
 """The guarded app that the servers of this folder run: `guarded:asgi` and `guarded:wsgi` are its factories, for a policy and a
 rhythm from the environment.
 
-Whoever has a token reads /jobs. /status needs none, and says which process answers and how its keys are.
+Whoever has a token reads /jobs. /status needs none, and says which process answers, how its keys are, and what was seen of the
+requests that wait. GUARDED_MUTANT names a defect to put into this process, so that tests can show that they would see it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +25,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tokenward import AsyncVerifier, Verifier, entra
+from tokenward.keys import threads
+from tokenward.keys.decision import Answer, Lease
+from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
+from tokenward.keys.port import FetchRequest, FetchResponse
 from tokenward.keys.rhythm import Rhythm
+from tokenward.keys.source import KeySource
+from tokenward.memory import Memory, Remembered
 from tokenward.middleware.asgi import BearerMiddleware
 from tokenward.middleware.wsgi import BearerMiddleware as WsgiBearerMiddleware
 
@@ -40,18 +49,67 @@ POLICY = entra.api(
     os.environ["CLIENT_ID"], [os.environ["TENANT"]], cloud=replace(entra.PUBLIC, authority=os.environ["AUTHORITY"])
 )
 RHYTHM = Rhythm(**json.loads(os.environ.get("RHYTHM", "{}")))
+MANY = 20
+"""Requests that begin during one fetch, after which a request that was there before it, and still is, has waited for it."""
+
+
+class Watch:
+    """Sees which requests wait for a fetch, whatever the verifier counts: by whose thread or task makes it, and by who is still
+    there when it is over. No clock is asked, so a machine that is busy makes nobody wait. A fork finds no lock in it.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[object] = []
+        self.waits: list[object] = []
+        self._served: dict[object, object] = {}
+
+    @contextlib.contextmanager
+    def request(self) -> Iterator[None]:
+        who, request = _thread_or_task(), object()
+        self.requests.append(request)
+        self._served[who] = request
+        try:
+            yield
+        finally:
+            del self._served[who]
+
+    @contextlib.contextmanager
+    def fetch(self) -> Iterator[None]:
+        before, begun = set(self._served.values()), len(self.requests)
+        own = self.own_request()
+        self.waits += [own] if own else []
+        try:
+            yield
+        finally:
+            if len(self.requests) - begun >= MANY:
+                self.waits += (before - {own}) & set(self._served.values())
+
+    def own_request(self) -> object | None:
+        """The request that this very thread or task serves."""
+        return self._served.get(_thread_or_task())
+
+
+def _thread_or_task() -> object:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop runs here
+        return threading.get_ident()
+
+
+WATCH = Watch()
 
 
 def _told(verifier: Verifier | AsyncVerifier) -> dict[str, Any]:
     time.sleep(BUSY)
-    return {"pid": os.getpid(), "sources": [asdict(source) for source in verifier.status()]}
+    sources = [asdict(source) for source in verifier.status()]
+    return {"pid": os.getpid(), "sources": sources, "requests": len(WATCH.requests), "waits": len(WATCH.waits)}
 
 
 # -- ASGI --------------------------------------------------------------------------------------------------------------
 
 
 def asgi(verifier: AsyncVerifier | None = None) -> Starlette:
-    verifier = verifier or AsyncVerifier(POLICY, rhythm=RHYTHM)
+    verifier = verifier or _async_verifier()
 
     async def jobs(request: Request) -> Response:
         return JSONResponse({"user": request.state.identity.subject})
@@ -60,12 +118,31 @@ def asgi(verifier: AsyncVerifier | None = None) -> Starlette:
         return JSONResponse(_told(verifier))
 
     guard = Middleware(BearerMiddleware, verifier=verifier, exempt=OPEN, warm_up=PATIENCE)
-    return Starlette(routes=[Route("/jobs", jobs), Route("/status", status)], middleware=[guard])
+    return Starlette(routes=[Route("/jobs", jobs), Route("/status", status)], middleware=[Middleware(_Watched), guard])
+
+
+class _Watched:
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with WATCH.request() if scope["type"] == "http" else contextlib.nullcontext():
+            await self.app(scope, receive, send)
+
+
+def _async_verifier() -> AsyncVerifier:
+    fetch = AsyncHttpxFetch()
+
+    async def watched(request: FetchRequest) -> FetchResponse:
+        with WATCH.fetch():
+            return await fetch(request)
+
+    return AsyncVerifier(POLICY, rhythm=RHYTHM, fetch=watched)
 
 
 def preloaded_asgi() -> Starlette:
     """Warm before anybody forks, in an event loop that is over by then."""
-    verifier = AsyncVerifier(POLICY, rhythm=RHYTHM)
+    verifier = _async_verifier()
     asyncio.run(verifier.warm_up(PATIENCE))
     return asgi(verifier)
 
@@ -94,7 +171,13 @@ async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
 
 def wsgi() -> WSGIApplication:
     """Warm as soon as it is made, which a server may do before it forks."""
-    verifier = Verifier(POLICY, rhythm=RHYTHM)
+    fetch = HttpxFetch()
+
+    def watched_fetch(request: FetchRequest) -> FetchResponse:
+        with WATCH.fetch():
+            return fetch(request)
+
+    verifier = Verifier(POLICY, rhythm=RHYTHM, fetch=watched_fetch)
     verifier.warm_up(PATIENCE)
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -103,4 +186,57 @@ def wsgi() -> WSGIApplication:
         start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps(body).encode()]
 
-    return WsgiBearerMiddleware(app, verifier=verifier, exempt=OPEN)
+    guarded = WsgiBearerMiddleware(app, verifier=verifier, exempt=OPEN)
+
+    def watched(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with WATCH.request():
+            return guarded(environ, start_response)
+
+    return watched
+
+
+# -- defects, each of which the verifier's own counts do not show ------------------------------------------------------
+
+
+def _fetch_in_request() -> None:
+    """Whoever finds that a refresh is due makes it."""
+    start = threads.ThreadDriver._start
+
+    def mutated(self: threads.ThreadDriver, source: KeySource, lease: Lease | None) -> None:
+        if lease is not None and WATCH.own_request():
+            threads._fetch_for(source, lease, self._fetch)
+        else:
+            start(self, source, lease)
+
+    threads.ThreadDriver._start = mutated  # type: ignore[method-assign]
+
+
+def _wait_for_refresh() -> None:
+    """Whoever finds that a refresh is due is answered when it is over."""
+    find = threads.ThreadDriver.find
+
+    def mutated(self: threads.ThreadDriver, source: KeySource, kid: str | None) -> Answer:
+        answer = find(self, source, kid)
+        while source.pending()[0] is not None:
+            time.sleep(BUSY)
+        return answer
+
+    threads.ThreadDriver.find = mutated  # type: ignore[method-assign]
+
+
+def _remember_for_ever() -> None:
+    """A token that was good once is good, whatever becomes of its key."""
+
+    def mutated(self: Memory, digest: bytes, now: float) -> Remembered | None:
+        return self._entries.get(digest)
+
+    Memory.recall = mutated  # type: ignore[method-assign]
+
+
+MUTANTS = {
+    "fetch_in_request": _fetch_in_request,
+    "wait_for_refresh": _wait_for_refresh,
+    "remember_for_ever": _remember_for_ever,
+}
+if "GUARDED_MUTANT" in os.environ:
+    MUTANTS[os.environ["GUARDED_MUTANT"]]()

@@ -174,6 +174,30 @@ def test_a_child_that_is_forked_right_after_the_warm_up_can_write_its_log(python
     assert (done.returncode, done.stderr) == (42, ""), done.stderr
 
 
+TICKING = """
+    from tokenward.keys import threads
+
+    def live():
+        threads.TICK = 0.01
+        faulthandler.dump_traceback_later(20, exit=True)
+        assert verify(known if moment == "remembered" else issuer.user_token(key=issuer.keys[0])).subject
+        assert source.status().fetches == 0, "it needed none"
+        now.advance(2 * 3600)
+        while not source.status().fetches:  # and nobody asks any more
+            threading.Event().wait(0.01)
+
+    fork()
+    os._exit(42)
+"""
+
+
+@pytest.mark.parametrize("token", ["remembered", "new, of a known key"])
+def test_the_first_good_token_of_a_child_begins_its_background_refresh(python: Python, token: str) -> None:
+    """Threads do not survive a fork; a child that found everything in hand would else refresh behind requests only."""
+    done = python(WORLD + TICKING, "threads", token)
+    assert (done.returncode, done.stderr) == (42, ""), done.stderr
+
+
 APART = """
     from tokenward.keys.rhythm import Rhythm
 
@@ -181,17 +205,25 @@ APART = """
     source, = verifier._remote
     verifier.warm_up(20)
     now.advance(60)
-    due, counts = [], []
+
+    def counts():
+        status = source.status()
+        return status.fetches, sum(status.counts.lookups.values())
+
+    assert verifier.verify(known) and verifier.verify(issuer.user_token(key=issuer.keys[0]))
+    assert counts() == (1, 2)
+    due = []
     for _ in range(4):
         read, write = os.pipe()
         if os.fork() == 0:
-            counts = (source.status().fetches, source.status().waits, source.status().counts.lookups["hit"])
-            assert verifier.refresh(20)
-            os.write(write, repr((source.status().next_attempt, counts)).encode())
+            before = counts()
+            assert verifier.verify(known) and verifier.refresh(20)
+            os.write(write, repr((source.status().next_attempt, before, counts())).encode())
             os._exit(0)
-        told = eval(os.read(read, 1000))
-        due.append(told[0])
-        assert told[1] == (0, 0, 0), "what the parent has counted"
+        next_attempt, before, after = eval(os.read(read, 1000))
+        due.append(next_attempt)
+        assert (before, after) == ((0, 0), (1, 1)), "not what the parent has counted"
+    assert counts() == (1, 2)
     assert len(set(due)) == 4, due
     os._exit(42)
 """

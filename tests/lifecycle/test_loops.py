@@ -134,23 +134,55 @@ def test_every_way_through_asgiref_is_let_in_cold_warm_and_after_a_rotation(
     assert sorted(fetches) == [0, 2], "one before the rotation and one after, by whichever verifier was meant"
 
 
+def _in_a_new_loop(verifier: AsyncVerifier, token: str) -> Identity:
+    return asyncio.run(verifier.verify(token))
+
+
+def _by_asgiref(verifier: AsyncVerifier, token: str) -> Identity:
+    return async_to_sync(verifier.verify)(token)
+
+
+a_loop_each = pytest.mark.parametrize(
+    "verify", [pytest.param(_in_a_new_loop, id="asyncio.run"), pytest.param(_by_asgiref, id="async_to_sync")]
+)
+Verify: TypeAlias = Callable[[AsyncVerifier, str], Identity]
+
+
+@a_loop_each
 def test_a_loop_for_each_call_never_keeps_a_known_caller_waiting(
-    issuer: LocalIssuer, server: FaultServer, async_verifier: AsyncVerifier, mono: HandClock
+    issuer: LocalIssuer, server: FaultServer, async_verifier: AsyncVerifier, mono: HandClock, verify: Verify
 ) -> None:
-    """Each loop ends before its refresh does. That is a failed fetch like any other, and the next new key is still found."""
-    verify = async_to_sync(async_verifier.verify)
-    verify(issuer.user_token())
+    """Each loop ends before its refresh does, which says nothing of the issuer; the next new key is still found."""
+    verify(async_verifier, issuer.user_token())
     server.always(faults.held())
     for _ in range(5):
         mono.advance(2 * 3600)
-        assert verify(issuer.user_token()).subject
+        assert verify(async_verifier, issuer.user_token()).subject
     (status,) = async_verifier.status()
-    assert (status.keys, status.waits) == ("stale", 1)
+    assert (status.keys, status.waits, status.failures) == ("stale", 1, 0)
     server.recover()
     issuer.rotate()
     mono.advance(120)
-    assert verify(issuer.user_token()).subject
+    assert verify(async_verifier, issuer.user_token()).subject
     assert async_verifier.status()[0].keys == "fresh"
+
+
+@a_loop_each
+def test_a_loop_for_each_call_finds_a_new_key_at_an_issuer_that_is_well(
+    issuer: LocalIssuer, async_verifier: AsyncVerifier, mono: HandClock, verify: Verify
+) -> None:
+    """A call after each hour, which cuts off the refresh that it began; whoever then comes with a new kid waits for it."""
+    verify(async_verifier, issuer.user_token())
+    for _ in range(12):
+        mono.advance(4000)
+        assert verify(async_verifier, issuer.user_token()).subject
+        (status,) = async_verifier.status()
+        assert (status.keys, status.failures) == ("stale", 0)
+    old = issuer.signing_key
+    issuer.rotate()
+    assert verify(async_verifier, issuer.user_token()).subject, "at once, and not after a pause for a failure that was none"
+    assert verify(async_verifier, issuer.user_token(key=old)).subject
+    assert async_verifier.status()[0].waits == 2
 
 
 # -- loops that end, scopes that are cancelled -------------------------------------------------------------------------

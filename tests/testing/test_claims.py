@@ -92,6 +92,12 @@ def test_scopes_are_one_string_and_none_at_all_is_no_claim(issuer: LocalIssuer, 
     assert "roles" not in opened(issuer.app_token(roles=[]))[1]
 
 
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("method", ["user_token", "guest_token", "app_token"])
+def test_roles_are_a_list_whoever_has_them(issuer: LocalIssuer, opened: Opened, method: str, version: str) -> None:
+    assert opened(getattr(issuer, method)(version, roles=["Jobs.Run", "Jobs.Stop"]))[1]["roles"] == ["Jobs.Run", "Jobs.Stop"]
+
+
 def test_times_are_whole_seconds_from_the_clock_or_from_now(wall: HandClock, issuer: LocalIssuer, opened: Opened) -> None:
     wall.advance(0.75)
     _, claims = opened(issuer.user_token(lifetime=60))
@@ -124,6 +130,7 @@ def test_a_token_of_another_tenant_says_so_in_both_places(issuer: LocalIssuer, o
         pytest.param(lambda issuer: issuer.user_token("3.0"), id="version"),
         pytest.param(lambda issuer: issuer.user_token(scopes="a b"), id="scopes as one string"),
         pytest.param(lambda issuer: issuer.app_token(roles="A"), id="roles as one string"),
+        pytest.param(lambda issuer: issuer.user_token(roles="A"), id="a user's roles as one string"),
         pytest.param(lambda issuer: LocalIssuer("contoso.example"), id="tenant by name"),
         pytest.param(lambda issuer: LocalIssuer(client_id="jobs"), id="client id that is no GUID"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -77,6 +78,24 @@ def test_it_mints_bad_tokens_on_request(local: Steered, body: dict[str, object],
     assert local.verdict(local.ask("mint", **body)["token"]) == code
 
 
+@pytest.mark.parametrize(
+    ("body", "scopes", "roles"),
+    [
+        pytest.param({"kind": "user", "scopes": ["a", "b"], "roles": ["R"]}, {"a", "b"}, {"R"}, id="a user"),
+        pytest.param({"kind": "guest", "scopes": ["a"], "roles": ["R"]}, {"a"}, {"R"}, id="a guest"),
+        pytest.param({"kind": "app", "roles": ["R", "S"]}, set(), {"R", "S"}, id="an app"),
+        pytest.param({"roles": ["R"]}, {"access_as_user"}, {"R"}, id="whoever it mints by default"),
+    ],
+)
+def test_scopes_and_roles_are_those_that_were_asked_for(
+    local: Steered, body: dict[str, object], scopes: set[str], roles: set[str]
+) -> None:
+    verifier = Verifier(local.policy, observer=None)
+    with contextlib.closing(verifier):
+        identity = verifier.verify(local.ask("mint", **body)["token"])
+    assert (set(identity.scopes), set(identity.roles)) == (scopes, roles)
+
+
 def test_it_rotates_on_request(local: Steered) -> None:
     old = local.ask("mint")["token"]
     kid = local.ask("rotate", keep_old=False)["kid"]
@@ -125,6 +144,7 @@ def test_it_notes_what_it_was_asked(issuer: LocalIssuer, local: Steered) -> None
     [
         pytest.param("mint", {"kind": "prince"}, id="unknown kind"),
         pytest.param("mint", {"colour": 1}, id="unknown argument"),
+        pytest.param("mint", {"roles": "R"}, id="roles that are no list"),
         pytest.param("mint", {"version": "3.0"}, id="unknown version"),
         pytest.param("mint", {"lifetime": "long"}, id="lifetime that is no number"),
         pytest.param("mint", {"claims": []}, id="claims that are no object"),

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
@@ -15,6 +15,7 @@ import pytest
 import structlog
 
 from tokenward import AsyncVerifier, Issuer, KeysUnavailable, Policy, PolicyError, TokenRejected, Verifier
+from tokenward.keys.events import KeyEvent, KeysAwaited
 from tokenward.keys.port import FailureKind, FetchFailed, FetchRequest, FetchResponse
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.status import FetchWord, KeyStatus, KeysWord
@@ -161,10 +162,39 @@ def test_a_lifespan_that_requires_keys_is_not_entered_without(desk: Desk, run: R
 def test_a_start_in_vain_is_logged_in_words_that_are_true_of_both(desk: Desk) -> None:
     verifier = Verifier(two_issuers(desk), fetch=desk.provider({}))
     with structlog.testing.capture_logs() as logged, closing(verifier), pytest.raises(KeysUnavailable):
-        verifier.warm_up(0.0, required=True)
+        verifier.warm_up(0.05, required=True)
     hints = [entry["hint"] for entry in logged if entry["event"] == "keys_awaited"]
     assert len(hints) == 2
-    assert all(hint.startswith("The start has waited in vain") and "Unless it requires them" in hint for hint in hints)
+    assert all("If it requires them, it ends here; else the service is up" in hint for hint in hints)
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_a_start_that_would_not_wait_has_not_waited_in_vain(desk: Desk, run: Run, kind: str, required: bool) -> None:
+    """It is the documented start behind a readiness probe: an error at each of them would be a false alarm."""
+    told: list[KeyEvent] = []
+    over = threading.Event()
+    expected = pytest.raises(KeysUnavailable, match="2 of 2") if required else nullcontext()
+
+    def fetch(request: FetchRequest) -> FetchResponse:
+        over.wait(SOON)
+        raise FetchFailed("connect")
+
+    async def fetch_async(request: FetchRequest) -> FetchResponse:
+        raise FetchFailed("connect")
+
+    async def start() -> None:
+        verifier = AsyncVerifier(two_issuers(desk), fetch=fetch_async, observer=told.append)
+        async with verifier.running(warm_up=0, required=required):
+            pass
+
+    with expected:
+        if kind == "AsyncVerifier":
+            run(start)
+        else:
+            with closing(Verifier(two_issuers(desk), fetch=fetch, observer=told.append)) as verifier:
+                assert verifier.warm_up(0, required=required) is False
+    assert not [event for event in told if isinstance(event, KeysAwaited)]
+    over.set()
 
 
 # -- the words of the status -------------------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from tokenward.keys.decision import Answer, Lease, Unavailable, Wait
-from tokenward.keys.driving import TICK, Errand, Refresh, WarmUp, behind
+from tokenward.keys.driving import TICK, Errand, Refresh, WarmUp, behind, join, leave
 from tokenward.keys.loading import Loaded, Loading, advance
-from tokenward.keys.loops import Loop, Signal, current_loop
+from tokenward.keys.loops import Loop, Signal, current_loop, is_cut_off
 from tokenward.keys.port import AsyncFetch, FetchFailed, FetchRequest, FetchResponse, as_failure, checked
 from tokenward.keys.source import KeySource
 
@@ -36,7 +36,7 @@ class AsyncDriver:
 
     async def warm_up(self, timeout: float) -> bool:
         """Fetch what was never fetched; True if every source has usable keys within `timeout` seconds."""
-        return await self._run([WarmUp(source) for source in self._sources], timeout)
+        return await self._run([WarmUp(source, timeout) for source in self._sources], timeout)
 
     async def refresh(self, timeout: float) -> bool:
         """Fetch every source now, because an operator asks; True if each of these fetches succeeded within `timeout` seconds.
@@ -49,7 +49,7 @@ class AsyncDriver:
         """Refresh what is due without any request, until the signal is set or the loop ends."""
         loop = current_loop()
         stop = loop.signal()
-        loop.spawn(partial(self._tick, stop))
+        loop.spawn(partial(self._keep_looking, stop))
         return stop
 
     def start_due(self) -> None:
@@ -58,13 +58,13 @@ class AsyncDriver:
         for source in self._sources:
             self._start(loop, source, source.tick())
 
-    async def _tick(self, stop: Signal) -> None:
+    async def _keep_looking(self, stop: Signal) -> None:
         while not await stop.wait(TICK):
             self.start_due()
 
     async def _waited(self, loop: Loop, source: KeySource, kid: str | None, wait: Wait) -> Answer:
         woken = loop.signal()
-        if not source.wait_for(wait.lease, woken.set, MAX_WAITING):
+        if not source.wait_for(wait.lease, woken.set, MAX_WAITING, kid):
             return Unavailable(source.rhythm.min_gap)
         try:
             await woken.wait(source.seconds_until(wait.until))
@@ -74,27 +74,24 @@ class AsyncDriver:
 
     async def _run(self, errands: Sequence[Errand], timeout: float) -> bool:
         loop, begin = current_loop(), time.monotonic()
-        for errand in errands:
-            self._start(loop, errand.source, errand.start())
-        for errand in errands:
-            while not errand.over and (left := begin + timeout - time.monotonic()) > 0:
-                await self._pursue(loop, errand, left)
+        self._start_each(loop, errands)
+        while (still := [each for each in errands if not each.over]) and (left := begin + timeout - time.monotonic()) > 0:
+            await self._pursue(loop, still, left)
         succeeded = [errand.end(time.monotonic() - begin) for errand in errands]  # every errand is ended, whatever the others did
         return all(succeeded)
 
-    async def _pursue(self, loop: Loop, errand: Errand, seconds: float) -> None:
-        source = errand.source
-        self._start(loop, source, errand.start())
-        lease, _ = source.pending()
-        if lease is None:
-            await loop.sleep(min(errand.pause, seconds))
-            return
+    async def _pursue(self, loop: Loop, errands: Sequence[Errand], seconds: float) -> None:
+        self._start_each(loop, errands)
         woken = loop.signal()
-        source.wait_for(lease, woken.set)
+        _, pause = join(errands, woken.set)
         try:
-            await woken.wait(min(source.seconds_until(lease.deadline), seconds))
+            await woken.wait(min(pause, seconds))
         finally:
-            source.stop_waiting(woken.set)
+            leave(errands, woken.set)
+
+    def _start_each(self, loop: Loop, errands: Sequence[Errand]) -> None:
+        for errand in errands:
+            self._start(loop, errand.source, errand.start())
 
     def _start(self, loop: Loop, source: KeySource, lease: Lease | None) -> None:
         if lease is not None:
@@ -102,7 +99,7 @@ class AsyncDriver:
 
 
 async def _fetch_for(loop: Loop, source: KeySource, lease: Lease, fetch: AsyncFetch) -> None:
-    outcome: Loaded | FetchFailed = FetchFailed("other", "cancelled")
+    outcome: Loaded | FetchFailed | None = None  # while nobody can say
     try:
         await loop.sleep(source.seconds_until(lease.start))
         if not source.seconds_until(lease.deadline):  # this process was suspended, and another fetch may be under way
@@ -112,8 +109,14 @@ async def _fetch_for(loop: Loop, source: KeySource, lease: Lease, fetch: AsyncFe
         outcome = failure
     except TimeoutError:
         outcome = FetchFailed("timeout", "the total deadline")
+    except BaseException as exc:
+        outcome = None if is_cut_off(exc) else as_failure(exc)
+        raise
     finally:
-        source.finish(lease, outcome)
+        if outcome is None:
+            source.give_up(lease)
+        else:
+            source.finish(lease, outcome)
 
 
 async def _carried_out(loading: Loading, fetch: AsyncFetch) -> Loaded:

@@ -54,6 +54,13 @@ class Books:
         self.counts.failed(lease.why, failure.kind)
         return self._told(lease, failure, mono, wall)
 
+    def given_up(self, lease: Lease, mono: float, wall: float) -> KeysRefreshFailed | None:
+        """An attempt was cut off. Told once until another one ends: where each call has a loop of its own, all are."""
+        self.counts.failed(lease.why, "cancelled")
+        is_news = self._last_failure != "cancelled"
+        event = self._told(lease, FetchFailed("cancelled", "its event loop has ended"), mono, wall)
+        return event if is_news else None
+
     def lapsed(self, mono: float, wall: float) -> KeysRefreshFailed | None:
         """A fetch that never came back is a failure like any other, though nobody is left to report it."""
         lapsed, self._state.lapsed = self._state.lapsed, None

@@ -1,15 +1,17 @@
 """What both drivers share: how often they look, what runs behind a request, and the errands of starts and operators.
 
-An errand is pursued until it is over or its time is: the driver runs the fetch that `start` grants, waits for the fetch under
-way or, if there is none, for `pause` seconds, and looks again.
+Errands are pursued together until each is over or their time is: the driver runs the fetches that `start` grants, waits until
+one of those under way ends, or one that has none shall be looked at again after its `pause` seconds, and looks at all of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, assert_never
 
 from tokenward.keys.decision import Answer, Lease, Unavailable, Unknown, Use
 from tokenward.keys.source import KeySource
+from tokenward.keys.waiters import Wake
 
 TICK = 5.0
 """Seconds between looks whether a refresh is due. A look costs microseconds."""
@@ -32,10 +34,14 @@ class Errand(Protocol):
 
 
 class WarmUp:
-    """A start: there shall be usable keys, and as many attempts as that takes."""
+    """A start: there shall be usable keys, and as many attempts as `timeout` seconds allow.
 
-    def __init__(self, source: KeySource) -> None:
+    With a timeout of 0 it only begins the fetch: it has not waited, so it tells nobody that it waited in vain.
+    """
+
+    def __init__(self, source: KeySource, timeout: float) -> None:
         self.source = source
+        self._waits = timeout > 0
 
     def start(self) -> Lease | None:
         return self.source.tick()
@@ -50,7 +56,7 @@ class WarmUp:
 
     def end(self, seconds: float) -> bool:
         ready = self.source.ready
-        if not ready:
+        if self._waits and not ready:
             self.source.awaited_in_vain(seconds)
         return ready
 
@@ -78,6 +84,25 @@ class Refresh:
 
     def end(self, seconds: float) -> bool:  # noqa: ARG002  # a start's signature
         return self._lease is not None and self.source.brought_by(self._lease)
+
+
+def join(errands: Sequence[Errand], wake: Wake) -> tuple[bool, float]:
+    """Have `wake` called as soon as a fetch of theirs ends; whether any is under way, and the seconds until a look anyway."""
+    is_any, seconds = False, float("inf")
+    for errand in errands:
+        source, (lease, _) = errand.source, errand.source.pending()
+        if lease is None:
+            seconds = min(seconds, 0.0 if errand.over else errand.pause)
+        else:
+            source.wait_for(lease, wake)
+            is_any, seconds = True, min(seconds, source.seconds_until(lease.deadline))
+    return is_any, seconds
+
+
+def leave(errands: Sequence[Errand], wake: Wake) -> None:
+    """Undo `join`."""
+    for errand in errands:
+        errand.source.stop_waiting(wake)
 
 
 def behind(answer: Answer) -> Lease | None:

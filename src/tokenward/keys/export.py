@@ -1,7 +1,7 @@
 """Keys as text: what sources hold, written down by one process, and read by another one of the same policy as it starts.
 
     {"version": 1, "exported_at": 1800000060.5, "sources": [{"source": "https://...", "issuers": ["https://..."],
-     "fetched_at": 1800000000, "cloud_instance_name": null, "keys": [{"kid": ...}]}]}
+     "fetched_at": 1800000000, "cloud_instance_name": null, "serves_without_kid": false, "keys": [{"kid": ...}]}]}
 
 Times are epoch seconds. A source is the same one if its address is, and the issuers that its discovery document may be of.
 Nothing in the document is signed: whoever can change it decides whom the reader believes.
@@ -43,6 +43,7 @@ class Seed:
     location: Remote
     as_of: float
     cloud_instance_name: str | None
+    is_sole: bool
     document: bytes
 
 
@@ -77,6 +78,7 @@ def _entry(source: KeySource) -> dict[str, object] | None:
         **_named(source.location),
         "fetched_at": math.floor(saved.fetched_at),  # down, so that what is cut off never makes keys younger
         "cloud_instance_name": saved.cloud_instance_name,
+        "serves_without_kid": saved.is_sole,
         "keys": [public_jwk(key) for key in saved.keys],
     }
 
@@ -138,7 +140,8 @@ def _seed(entry: object) -> Seed:
     cloud = entry.get("cloud_instance_name")
     if not (cloud is None or isinstance(cloud, str)):
         raise ValueError("one of its clouds is no text")
-    return Seed(_location(entry), _seconds(entry.get("fetched_at")), cloud, json.dumps({"keys": entry.get("keys")}).encode())
+    document, is_sole = json.dumps({"keys": entry.get("keys")}).encode(), entry.get("serves_without_kid") is True
+    return Seed(_location(entry), _seconds(entry.get("fetched_at")), cloud, is_sole, document)
 
 
 def _seconds(value: object) -> float:
@@ -181,7 +184,8 @@ def sow(document: str | bytes, sources: Mapping[KeySource, bool], now: float, ob
         if seed is None:
             source.ignore_seed("it is not in the document")
         else:
-            source.seed(seed.document, seed.as_of, seed.cloud_instance_name, needs_cloud=needs_cloud)
+            cloud, is_sole = seed.cloud_instance_name, seed.is_sole
+            source.seed(seed.document, seed.as_of, cloud, needs_cloud=needs_cloud, is_sole=is_sole)
     for seed in by_location.values():
         tell(observer, KeysSeeded(seed.location.name, 0, now - seed.as_of, "the policy has no such source of keys"))
 

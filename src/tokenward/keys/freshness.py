@@ -126,6 +126,16 @@ class Freshness:
         self._publish(mono, wall)
         return True
 
+    def given_up(self, lease: Lease, mono: float, wall: float) -> bool:
+        """End an attempt that says nothing of the issuer, because what carried it out has ended; False if its lease was void."""
+        self._void_dead_lease(mono, wall)
+        if self.lease is None or self.lease.number != lease.number:
+            return False
+        self.lease = None
+        self._look_again(mono)
+        self._publish(mono, wall)
+        return True
+
     def seeded(self, keyset: KeySet, age: float, mono: float, wall: float, *, cloud_instance_name: str | None = None) -> bool:
         """Begin with a validated set that was fetched `age` seconds ago; False if the keys in hand are no older."""
         known = self.age(mono, wall)
@@ -161,6 +171,11 @@ class Freshness:
             return ()
         listed = (found for kid, found in self.snapshot.keys.items() if kid not in self.snapshot.retiring)
         return tuple(dict.fromkeys(key for found in listed for key in found))
+
+    @property
+    def has_sole_key(self) -> bool:
+        """Whether the set is of one key, which serves tokens without a kid."""
+        return self.snapshot is not None and None in self.snapshot.keys
 
     def cooling_down(self, mono: float, wall: float) -> float | None:
         """Seconds until a miss may start a fetch again; None if it may."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -34,6 +35,9 @@ SMALL_ORDER = frozenset(
 )
 """Points of order 1, 2, 4 and 8, without their sign (RFC 7748 section 7): whoever has seen no private key can sign for such a
 key. 32 zeros are one, so a placeholder that was published would let everybody in."""
+SMALL_PRIMES = math.prod(n for n in range(2, 2000) if all(n % d for d in range(2, math.isqrt(n) + 1)))
+"""A modulus that shares one of them is no product of two large primes, and anybody can factor it: a placeholder of equal octets,
+as 256 times 0xFF, is divisible by 3."""
 MAX_MEMBER_CHARS = 16 * 1024
 """An 8192-bit modulus is 1,366 characters; certificates in x5c are ignored and may be longer in sum."""
 
@@ -190,7 +194,7 @@ def _require_rsa(bits: int, numbers: RSAPublicNumbers) -> None:
         raise UnusableKey("rsa_size")
     if numbers.e not in RSA_EXPONENTS or numbers.e % 2 == 0:
         raise UnusableKey("rsa_exponent")
-    if numbers.n % 2 == 0:  # no product of two large primes, and none that only its owner can factor
+    if math.gcd(numbers.n, SMALL_PRIMES) != 1:
         raise UnusableKey("rsa_modulus")
 
 

@@ -12,6 +12,8 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 Job = Callable[[], Coroutine[object, object, None]]
 
+NO_LOOP = "an AsyncVerifier was asked where no event loop runs; ask it in an async function, or use a Verifier here"
+
 _tasks: set[asyncio.Task[None]] = set()  # asyncio itself holds only weak references
 
 
@@ -41,10 +43,12 @@ class Loop(Protocol):
 
 
 def current_loop() -> Loop:
-    """The loop that this code runs in: asyncio's (uvloop too), else trio's."""
+    """The loop that this code runs in: asyncio's (uvloop too), else trio's. Raises RuntimeError where there is none."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
+        if not is_in_loop():
+            raise RuntimeError(NO_LOOP) from None
         return _Trio()
     return _Asyncio()
 
@@ -57,6 +61,12 @@ def is_in_loop() -> bool:
             running()
             return True
     return False
+
+
+def is_cut_off(exc: BaseException) -> bool:
+    """Whether this ends a coroutine from outside: it was cancelled, as at the end of its loop, or thrown away."""
+    trio = sys.modules.get("trio")
+    return isinstance(exc, (asyncio.CancelledError, GeneratorExit, *((trio.Cancelled,) if trio else ())))
 
 
 class _Asyncio:

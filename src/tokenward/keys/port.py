@@ -17,7 +17,7 @@ MAX_BODY_BYTES = 1024 * 1024
 
 FailureKind: TypeAlias = Literal[
     "timeout", "dns", "tls", "connect", "read", "status", "redirect", "too_large", "encoding",
-    "not_json", "metadata", "no_keys", "not_started", "other",
+    "not_json", "metadata", "no_keys", "not_started", "cancelled", "other",
 ]  # fmt: skip
 
 

@@ -5,25 +5,30 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tokenward.keys.jwk import Key
-from tokenward.keys.keyset import KeySet
+from tokenward.keys.keyset import KeysByKid, KeySet
 from tokenward.keys.loading import read_jwks
 from tokenward.keys.location import Discovery, Remote
 from tokenward.keys.port import MAX_BODY_BYTES
 
 
 class Saved(NamedTuple):
-    """Keys as an issuer published them last, when that was (epoch seconds), and the cloud that its metadata named."""
+    """Keys as an issuer published them last, when that was (epoch seconds), and the cloud that its metadata named.
+
+    `is_sole` if there was no other in the set, so that the key serves tokens without a `kid`, too.
+    """
 
     keys: tuple[Key, ...]
     fetched_at: float
     cloud_instance_name: str | None
+    is_sole: bool
 
 
-def seed_of(document: bytes, location: Remote, cloud: str | None, *, needs_cloud: bool) -> KeySet:
+def seed_of(document: bytes, location: Remote, cloud: str | None, *, needs_cloud: bool, is_sole: bool) -> KeySet:
     """A JWKS, read by the rules of those that are fetched from this location.
 
     One without the cloud that its metadata named is refused if that could change a verdict: a rule names one (`needs_cloud`),
-    or a key does. Raises ValueError, whose text holds nothing of the document.
+    or a key does. What is left of a set of several (not `is_sole`) serves no token without a `kid`. Raises ValueError, whose
+    text holds nothing of the document.
     """
     if len(document) > MAX_BODY_BYTES:
         raise ValueError("it is larger than any set of keys should be")
@@ -31,7 +36,14 @@ def seed_of(document: bytes, location: Remote, cloud: str | None, *, needs_cloud
     named = needs_cloud or any(key.cloud_instance_name for keys in keyset.keys.values() for key in keys)
     if named and cloud is None and isinstance(location, Discovery):
         raise ValueError("it does not say which cloud its keys are of")
-    return keyset
+    return keyset if is_sole else _without_sole(keyset)
+
+
+def _without_sole(keyset: KeySet) -> KeySet:
+    keys: KeysByKid = {kid: found for kid, found in keyset.keys.items() if kid is not None}
+    if not keys:
+        raise ValueError("its key has no kid, and was not the only one")
+    return KeySet(keys, keyset.skipped)
 
 
 def flaw_of_age(age: float, max_stale: float) -> str | None:

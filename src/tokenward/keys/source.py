@@ -100,8 +100,8 @@ class KeySource:
     def force(self) -> Lease | None:
         return self._ask(Freshness.force)
 
-    def wait_for(self, lease: Lease, wake: Wake, limit: int | None = None) -> bool:
-        """Have `wake` called once the lease is over. False, and no call, if `limit` requests wait already.
+    def wait_for(self, lease: Lease, wake: Wake, limit: int | None = None, kid: str | None = None) -> bool:
+        """Have `wake` called once the lease is over, or a seed brings `kid`. False, and no call, if `limit` requests wait.
 
         Without a limit it is a start or an operator that waits: they neither count as a request nor take its place.
         """
@@ -109,10 +109,11 @@ class KeySource:
             if self._waiters.is_full(limit):
                 self._books.counts.looked_up("waiters_full")
                 return False
+            self._waiters.joined += limit is not None
             current = self._state.lease
             over = current is None or current.number != lease.number
             if not over:
-                self._waiters.join(wake, limit)
+                self._waiters.join(wake, limit, kid)
         if over:
             wake()
         return True
@@ -159,15 +160,35 @@ class KeySource:
             wake()
         self._tell(event or lapse)
 
-    def seed(self, document: bytes, as_of: float, cloud_instance_name: str | None = None, *, needs_cloud: bool = False) -> bool:
+    def give_up(self, lease: Lease) -> None:
+        """End a fetch that was cut off, as by the end of its event loop: the issuer has not failed, and may be asked again."""
+        with self._lock:
+            mono, wall = self._monotonic(), self._clock()
+            is_current = self._state.given_up(lease, mono, wall)
+            event = self._books.given_up(lease, mono, wall) if is_current else self._books.lapsed(mono, wall)
+            woken = self._waiters.take() if is_current else []
+        for wake in woken:
+            wake()
+        self._tell(event)
+
+    def seed(
+        self,
+        document: bytes,
+        as_of: float,
+        cloud_instance_name: str | None = None,
+        *,
+        needs_cloud: bool = False,
+        is_sole: bool = True,
+    ) -> bool:
         """Begin with a JWKS that was fetched elsewhere, at `as_of` on the epoch clock, as for a start without a network.
 
         Its age counts from then and is never shortened: a set from the future, one that is older than keys may be, one that
         cannot be read and one that is no newer than the keys in hand are ignored, which the observer is told. So is one
         without the cloud that its metadata named, if that could change a verdict: a rule names one (`needs_cloud`), or a key.
+        What was part of a larger set (not `is_sole`) serves no token without a `kid`.
         """
         try:
-            keyset = seed_of(document, self.location, cloud_instance_name, needs_cloud=needs_cloud)
+            keyset = seed_of(document, self.location, cloud_instance_name, needs_cloud=needs_cloud, is_sole=is_sole)
         except ValueError as exc:
             self.ignore_seed(str(exc), self._clock() - as_of)
             return False
@@ -177,8 +198,12 @@ class KeySource:
             ignored = flaw_of_age(age, self.rhythm.max_stale)
             if ignored is None and not self._state.seeded(keyset, age, mono, wall, cloud_instance_name=cloud_instance_name):
                 ignored = "the keys in hand are no older"
+            woken: list[Wake] = []
             if ignored is None:
                 self._books.sown()
+                woken = self._waiters.take(keyset.keys)
+        for wake in woken:
+            wake()
         self._tell(KeysSeeded(self.name, len(keyset), age, ignored))
         return ignored is None
 
@@ -191,7 +216,9 @@ class KeySource:
         with self._lock:
             wall, mono = self._clock(), self._monotonic()  # in this order, as in `seed`
             keys, age = self._state.published(mono, wall), self._state.age(mono, wall)
-            return Saved(keys, wall - age, self.cloud_instance_name) if keys and age is not None else None
+            if not keys or age is None:
+                return None
+            return Saved(keys, wall - age, self.cloud_instance_name, self._state.has_sole_key)
 
     def awaited_in_vain(self, seconds: float) -> None:
         """Tell the observer that a start went on without these keys."""

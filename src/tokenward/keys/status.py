@@ -18,12 +18,14 @@ class KeyStatus:
 
     keys          static: from the configuration; empty: never had any; fresh; stale: a refresh is due, and they serve; dead: too
                   old to serve
-    fetch         none: never fetched; idle; in_flight; backoff: the last attempt failed, and the next waits for `next_attempt`
+    fetch         none: static keys, which are never fetched; idle: nothing is under way, also before the first fetch, and after
+                  one that failed as soon as the next may start; in_flight; backoff: the last attempt failed, and the next waits
+                  for `next_attempt`
     usable        how many keys may serve now
     kids          theirs
     generation    how many sets this process has taken over
     age           since the last good fetch, by the older of two clocks; None before the first
-    interval      at which these keys are refreshed: the rhythm's, or a shorter one that the server wished
+    interval      at which these keys are refreshed: the rhythm's, or a shorter one that the server wished; None without keys
     serves_for    until these keys must not serve any more, if no fetch succeeds until then; None without keys
     cooling_down  until a kid that is not among them may cause a fetch again; None if it may now
     next_attempt  until the next fetch may start by itself; 0 if it is due, None if one is under way

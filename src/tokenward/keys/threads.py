@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from tokenward.forks import on_fork
 from tokenward.keys.decision import Answer, Lease, Unavailable, Wait
-from tokenward.keys.driving import TICK, Errand, Refresh, WarmUp, behind
+from tokenward.keys.driving import TICK, Errand, Refresh, WarmUp, behind, join, leave
 from tokenward.keys.loading import Loaded, Loading, carried_out
 from tokenward.keys.loops import is_in_loop
 from tokenward.keys.port import Fetch, FetchFailed, FetchRequest, FetchResponse, as_failure, tried
@@ -63,7 +63,7 @@ class ThreadDriver:
 
     def warm_up(self, timeout: float) -> bool:
         """Fetch what was never fetched; True if every source has usable keys within `timeout` seconds."""
-        return self._run([WarmUp(source) for source in self._sources], timeout)
+        return self._run([WarmUp(source, timeout) for source in self._sources], timeout)
 
     def refresh(self, timeout: float) -> bool:
         """Fetch every source now, because an operator asks; True if each of these fetches succeeded within `timeout` seconds.
@@ -75,7 +75,8 @@ class ThreadDriver:
     def start_due(self) -> None:
         """Begin every fetch that is due, and wait for none."""
         self._keep_ticking()
-        self._tick()
+        for source in self._sources:
+            self._start(source, source.tick())
 
     def close(self) -> None:
         """Stop the ticker; a fetch under way ends by its own deadline."""
@@ -95,7 +96,7 @@ class ThreadDriver:
         if end is None:
             return source.turn_away()
         woken = threading.Event()
-        if not source.wait_for(lease, woken.set, MAX_WAITING):
+        if not source.wait_for(lease, woken.set, MAX_WAITING, kid):
             return Unavailable(source.rhythm.min_gap)
         try:
             woken.wait(source.seconds_until(end))
@@ -111,26 +112,25 @@ class ThreadDriver:
 
     def _run(self, errands: Sequence[Errand], timeout: float) -> bool:
         begin = time.monotonic()
-        for errand in errands:
-            self._start(errand.source, errand.start())
-        for errand in errands:
-            while not errand.over and (left := begin + timeout - time.monotonic()) > 0 and not self._closed.is_set():
-                self._pursue(errand, left)
+        self._start_each(errands)
+        while (still := [each for each in errands if not each.over]) and (left := begin + timeout - time.monotonic()) > 0:
+            if self._closed.is_set():
+                break
+            self._pursue(still, left)
         self._keep_ticking()
         succeeded = [errand.end(time.monotonic() - begin) for errand in errands]  # every errand is ended, whatever the others did
         return all(succeeded)
 
-    def _pursue(self, errand: Errand, seconds: float) -> None:
-        source = errand.source
-        self._start(source, errand.start())
-        lease, _ = source.pending()
-        if lease is None:
-            self._closed.wait(min(errand.pause, seconds))
-            return
+    def _pursue(self, errands: Sequence[Errand], seconds: float) -> None:
+        self._start_each(errands)
         woken = threading.Event()
-        source.wait_for(lease, woken.set)
-        woken.wait(min(source.seconds_until(lease.deadline), seconds))
-        source.stop_waiting(woken.set)
+        is_any, pause = join(errands, woken.set)
+        (woken if is_any else self._closed).wait(min(pause, seconds))
+        leave(errands, woken.set)
+
+    def _start_each(self, errands: Sequence[Errand]) -> None:
+        for errand in errands:
+            self._start(errand.source, errand.start())
 
     def _start(self, source: KeySource, lease: Lease | None) -> None:
         if lease is None:
@@ -146,23 +146,19 @@ class ThreadDriver:
         if self._closed.is_set() or not self._sources or (self._ticker is not None and self._ticker.is_alive()):
             return
         self._ticker = threading.Thread(
-            target=_tick, args=(weakref.ref(self), self._closed), name="tokenward-ticker", daemon=True
+            target=_keep_looking, args=(weakref.ref(self), self._closed), name="tokenward-ticker", daemon=True
         )
         with contextlib.suppress(RuntimeError):  # no thread to be had: requests still refresh
             self._ticker.start()
 
-    def _tick(self) -> None:
-        for source in self._sources:
-            self._start(source, source.tick())
 
-
-def _tick(driver: weakref.ref[ThreadDriver], closed: threading.Event) -> None:
+def _keep_looking(driver: weakref.ref[ThreadDriver], closed: threading.Event) -> None:
     while not closed.wait(TICK):
         alive = driver()
         if alive is None or alive._ticker is not threading.current_thread():  # noqa: SLF001  # a second one took over
             return
-        alive._tick()  # noqa: SLF001  # the thread's half of the class; it must not keep the driver alive
-        del alive
+        alive.start_due()
+        del alive  # this thread must not keep the driver alive
 
 
 def _fetch_for(source: KeySource, lease: Lease, fetch: Fetch) -> None:

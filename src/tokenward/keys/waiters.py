@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TypeAlias
 
 Wake: TypeAlias = Callable[[], None]
@@ -11,11 +11,11 @@ Wake: TypeAlias = Callable[[], None]
 class Waiters:
     """Requests, of which only so many may wait; and starts and operators, who take no request's place.
 
-    `joined` counts the requests that have waited so far.
+    `joined` counts the requests that came to wait so far, even if what they came for was over by then.
     """
 
     def __init__(self) -> None:
-        self._requests: list[Wake] = []
+        self._requests: list[tuple[Wake, str | None]] = []
         self._others: list[Wake] = []
         self.joined = 0
 
@@ -26,18 +26,21 @@ class Waiters:
     def is_full(self, limit: int | None) -> bool:
         return limit is not None and len(self._requests) >= limit
 
-    def join(self, wake: Wake, limit: int | None) -> None:
-        """Without a limit it is a start or an operator."""
-        (self._others if limit is None else self._requests).append(wake)
-        self.joined += limit is not None
+    def join(self, wake: Wake, limit: int | None, kid: str | None) -> None:
+        """Without a limit it is a start or an operator, and needs no kid."""
+        if limit is None:
+            self._others.append(wake)
+        else:
+            self._requests.append((wake, kid))
 
     def leave(self, wake: Wake) -> None:
-        for room in (self._requests, self._others):
-            if wake in room:
-                room.remove(wake)
+        self._requests = [each for each in self._requests if each[0] != wake]
+        self._others = [each for each in self._others if each != wake]
 
-    def take(self) -> list[Wake]:
-        """Everyone, who is then not among them any more."""
-        woken = self._requests + self._others
-        self._requests, self._others = [], []
+    def take(self, kids: Container[str | None] | None = None) -> list[Wake]:
+        """Everyone, who is then not among them any more; or, of the requests, those that wait for one of these kids."""
+        taken = [each for each in self._requests if kids is None or each[1] in kids]
+        woken = [wake for wake, _ in taken] + self._others
+        self._requests = [each for each in self._requests if each not in taken]
+        self._others = []
         return woken

@@ -46,18 +46,21 @@ def issuer_of(cloud: Cloud, version: Version, tenant: str) -> str:
     return template.replace("{tenantid}", tenant)
 
 
-def user_claims(stamp: Stamp, scopes: Sequence[str], client: str = DEFAULT_CALLER) -> dict[str, object]:
-    """A member of the tenant, who called through an application."""
+def user_claims(
+    stamp: Stamp, scopes: Sequence[str], roles: Sequence[str] = (), client: str = DEFAULT_CALLER
+) -> dict[str, object]:
+    """A member of the tenant, who called through an application; `roles` are the application roles assigned to the person."""
     person = _person_v1() if stamp.version == "1.0" else _person_v2()
-    return {**_common(stamp), **_client(stamp.version, client, "0"), **person, **_granted("scp", scopes)}
+    granted = {**_granted("scp", scopes), **_granted("roles", roles)}
+    return {**_common(stamp), **_client(stamp.version, client, "0"), **person, **granted}
 
 
-def guest_claims(stamp: Stamp, scopes: Sequence[str]) -> dict[str, object]:
+def guest_claims(stamp: Stamp, scopes: Sequence[str], roles: Sequence[str] = ()) -> dict[str, object]:
     """Somebody of another tenant who was invited: `tid` is the host's, `idp` and `acct` tell. A guest's upn has #EXT#."""
     name = "gil.guest_home.example#EXT#@contoso.example"
     shown = {"unique_name": name, "upn": name} if stamp.version == "1.0" else {"preferred_username": "gil.guest@home.example"}
     guest = {"acct": 1, "idp": issuer_of(stamp.cloud, "1.0", HOME_TENANT), "email": "gil.guest@home.example", "name": "Gil Guest"}
-    return {**user_claims(stamp, scopes), **guest, **shown}
+    return {**user_claims(stamp, scopes, roles), **guest, **shown}
 
 
 def app_claims(stamp: Stamp, roles: Sequence[str]) -> dict[str, object]:

@@ -35,7 +35,7 @@ def control(issuer: Publisher, method: str, path: str, body: Body) -> tuple[int,
 def _mint(issuer: Publisher, body: Body) -> Reply:
     """{kind: user|app|guest|id|databricks|raw, version?, claims?, header?, without?: [claim names], key?: "stranger", ...}
 
-    What else a kind takes has the names of the minting method's arguments.
+    What else a kind takes has the names of the minting method's arguments: scopes and roles of a user or guest, roles of an app.
     """
     options = dict(body)
     claims = dict(_mapping(options.pop("claims", {}), "claims"))

@@ -75,11 +75,12 @@ class LocalIssuer(Publisher):
         *,
         audience: str | None = None,
         scopes: Sequence[str] = ("access_as_user",),
+        roles: Sequence[str] = (),
         **minting: Unpack[EntraMinting],
     ) -> str:
-        """A member of the tenant, through an application with these delegated scopes."""
+        """A member of the tenant with these application roles, through an application with these delegated scopes."""
         stamp = self._stamp(version, audience, minting)
-        return self._signed(stamp, user_claims(stamp, scopes), minting)
+        return self._signed(stamp, user_claims(stamp, scopes, roles), minting)
 
     def guest_token(
         self,
@@ -87,11 +88,12 @@ class LocalIssuer(Publisher):
         *,
         audience: str | None = None,
         scopes: Sequence[str] = ("access_as_user",),
+        roles: Sequence[str] = (),
         **minting: Unpack[EntraMinting],
     ) -> str:
         """A guest: of this tenant by `tid`, of another by `idp`, and with `acct` 1."""
         stamp = self._stamp(version, audience, minting)
-        return self._signed(stamp, guest_claims(stamp, scopes), minting)
+        return self._signed(stamp, guest_claims(stamp, scopes, roles), minting)
 
     def app_token(
         self,
@@ -113,7 +115,7 @@ class LocalIssuer(Publisher):
     def databricks_token(self, **minting: Unpack[EntraMinting]) -> str:
         """A user's token for Azure Databricks: v1, for the AzureDatabricks application, through the Azure CLI."""
         stamp = self._stamp("1.0", DATABRICKS_RESOURCE, minting)
-        return self._signed(stamp, user_claims(stamp, ["user_impersonation"], AZURE_CLI), minting)
+        return self._signed(stamp, user_claims(stamp, ["user_impersonation"], client=AZURE_CLI), minting)
 
     def jwks(self, version: Version = "2.0", tenant_specific: bool = False) -> JWKS:
         """The JWKS: this tenant's, or the one of all tenants, in which "{tenantid}" stands for the tenant."""

@@ -36,6 +36,7 @@ class Account:
     last_miss: float = NEVER
     failed_at: float = NEVER
     failures: int = 0
+    is_cut_off: bool = False
     fruitless: int = 0
 
     def alive(self, mono: float, wall: float) -> bool:
@@ -47,7 +48,7 @@ class Account:
 
     def is_sure(self, mono: float, wall: float) -> bool:
         """Whether a kid that is not among the keys is a definite no."""
-        return self.alive(mono, wall) and self.failures == 0 and self.flight is None
+        return self.alive(mono, wall) and self.failures == 0 and self.flight is None and not self.is_cut_off
 
     def lapse(self, mono: float) -> None:
         if self.flight and mono >= self.flight.deadline:
@@ -55,6 +56,10 @@ class Account:
 
     def fail(self, mono: float) -> None:
         self.flight, self.failed_at, self.failures = None, mono, self.failures + 1
+
+    def cut_off(self) -> None:
+        """The fetch ends without a word of the issuer: no failure, and no success."""
+        self.flight, self.is_cut_off = None, True
 
     def start(self, lease: Lease, mono: float) -> None:
         require, rhythm = self.rules.require, self.rhythm
@@ -79,4 +84,12 @@ class Account:
         stops = {kid: self.retiring.get(kid, mono + self.rhythm.removal_grace) for kid in gone}
         self.retiring = {kid: stop for kid, stop in stops.items() if mono < stop}
         self.keys = {**new, **{kid: self.keys[kid] for kid in self.retiring}}
-        self.fetched, self.flight, self.failures = (mono, wall), None, 0
+        self.fetched, self.flight, self.failures, self.is_cut_off = (mono, wall), None, 0, False
+
+    def seed(self, keyset: KeySet, age: float, mono: float, wall: float) -> bool:
+        """Keys that were fetched elsewhere; whether they are younger than those in hand."""
+        if max(mono - self.fetched[0], wall - self.fetched[1], 0.0) <= age:
+            return False
+        self.keys, self.retiring = {kid: fingerprints(keys) for kid, keys in keyset.keys.items()}, {}
+        self.fetched = (mono - age, wall - age)
+        return True

@@ -1,7 +1,7 @@
 """A trace of the state machine: a process and an issuer over hours.
 
-Lookups, ticks, forced fetches, rotations, replicas that lack a key, outages, wall clocks that jump, suspended machines, forks,
-and answers that are good, empty, late or never come. Every decision is compared with the account of `account`.
+Lookups, ticks, forced fetches, seeds, rotations, replicas that lack a key, outages, wall clocks that jump, suspended machines,
+forks, and answers that are good, empty, late, cut off or never come. Every decision is compared with the account of `account`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from .explorer import Play, Rules
 Read = Callable[[Mapping[str, object]], KeySet]
 RHYTHM = Rhythm()
 STEPS = 1200
+AGES = (0.0, 60.0, 4000.0, 30000.0, 80000.0)
+"""Of keys that were fetched elsewhere."""
 
 
 @dataclass
@@ -84,6 +86,7 @@ class Trace:
     def run(self, steps: Sequence[int]) -> None:
         weights = {
             self.look_up: 70, self.answer: 30, self.tick: 4, self.force: 1, self.jump: 1, self.suspend: 1, self.fork: 1,
+            self.sow: 2, self.cut_off: 2,
             self.issuer.outage: 2, self.issuer.publish: 2, self.issuer.publish_again: 1, self.issuer.withdraw: 2,
         }  # fmt: skip
         actions, each = list(weights), list(weights.values())
@@ -155,6 +158,29 @@ class Trace:
         if current:
             self.account.fail(self.mono)
         self.rules.require("I5", self.key_map() == before, "keys changed without a good answer")
+
+    def cut_off(self) -> None:
+        """What carries the fetch out has ended, as with its event loop."""
+        if not self.under_way:
+            return
+        self.account.lapse(self.mono)
+        lease = self.under_way.pop(self.rng.randrange(len(self.under_way)))
+        before = self.key_map()
+        current = self.account.flight is not None and self.account.flight.number == lease.number
+        took = self.machine.given_up(lease, self.mono, self.wall)
+        self.rules.require("I8", took == current, "a fetch that was cut off counts exactly while its lease is alive")
+        if current:
+            self.account.cut_off()
+        self.rules.require("I5", self.key_map() == before, "keys changed without a good answer")
+
+    def sow(self) -> None:
+        """Keys that another process has fetched."""
+        keyset = self.read_or_none(self.issuer.document())
+        if keyset is not None:
+            age = self.rng.choice(AGES)
+            taken = self.machine.seeded(keyset, age, self.mono, self.wall)
+            counts = self.account.seed(keyset, age, self.mono, self.wall)
+            self.rules.require("I4", taken == counts, "keys from elsewhere count exactly if they are younger")
 
     def key_map(self) -> dict[str | None, tuple[Key, ...]] | None:
         return dict(self.machine.snapshot.keys) if self.machine.snapshot else None

@@ -25,7 +25,7 @@ from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse
 from tokenward.keys.snapshot import NO_VIEW
 from tokenward.keys.source import KeySource
 from tokenward.keys.threads import ThreadDriver
-from tokenward.keys.waiters import Waiters
+from tokenward.keys.waiters import Waiters, Wake
 
 from .explorer import require_caught
 from .stage import Stage
@@ -40,7 +40,7 @@ Patch = pytest.MonkeyPatch
 
 
 def known_kids_wait_for_a_refresh(patch: Patch) -> None:
-    decide = KeySource.decide
+    decide, wait_for = KeySource.decide, KeySource.wait_for
 
     def mutant(self: KeySource, kid: str | None) -> Any:
         decision = decide(self, kid)
@@ -48,7 +48,23 @@ def known_kids_wait_for_a_refresh(patch: Patch) -> None:
             return Wait(decision.start, self._monotonic() + 1, True)
         return decision
 
+    def as_for_another_kid(self: KeySource, lease: Lease, wake: Wake, limit: int | None = None, kid: object = None) -> bool:
+        return wait_for(self, lease, wake, limit, "another")
+
     patch.setattr(KeySource, "decide", mutant)
+    patch.setattr(KeySource, "wait_for", as_for_another_kid)
+
+
+def a_seed_wakes_nobody(patch: Patch) -> None:
+    seed = KeySource.seed
+
+    def mutant(self: KeySource, *arguments: Any, **named: Any) -> bool:
+        kept, self._waiters = self._waiters, Waiters()
+        taken = seed(self, *arguments, **named)
+        self._waiters = kept
+        return taken
+
+    patch.setattr(KeySource, "seed", mutant)
 
 
 def waiters_are_woken_before_the_swap(patch: Patch) -> None:
@@ -90,6 +106,17 @@ def a_miss_is_an_operators_wish(patch: Patch) -> None:
         return decision
 
     patch.setattr(KeySource, "decide", mutant)
+
+
+def a_fetch_begins_when_it_is_granted(patch: Patch) -> None:
+    """And not when its lease starts, which is up to `min_gap` later."""
+    seconds_until = KeySource.seconds_until
+
+    def mutant(self: KeySource, mono: float) -> float:
+        lease = self._state.lease
+        return 0.0 if lease and mono == lease.start else seconds_until(self, mono)
+
+    patch.setattr(KeySource, "seconds_until", mutant)
 
 
 def the_hit_path_looks_at_one_clock(patch: Patch) -> None:
@@ -150,10 +177,11 @@ def only_exceptions_give_the_lease_back(patch: Patch) -> None:
     finish = KeySource.finish
 
     def mutant(self: KeySource, lease: Lease, outcome: Loaded | FetchFailed) -> None:
-        if not isinstance(outcome, FetchFailed) or outcome.detail not in ("SystemExit", "cancelled"):
+        if not isinstance(outcome, FetchFailed) or outcome.detail != "SystemExit":
             finish(self, lease, outcome)
 
     patch.setattr(KeySource, "finish", mutant)
+    patch.setattr(KeySource, "give_up", lambda self, lease: None)
 
 
 def a_fetch_has_no_deadline(patch: Patch) -> None:
@@ -275,9 +303,11 @@ ALL: tuple[Kind, ...] = THREADS + LOOPS
     ("rule", "mutant", "kinds"),
     [
         pytest.param("I1", known_kids_wait_for_a_refresh, ALL, id="a request waits for a refresh that it does not need"),
+        pytest.param("I1", a_seed_wakes_nobody, ALL, id="keys from elsewhere wake nobody"),
         pytest.param("I1", waiters_are_woken_before_the_swap, THREADS, id="those who wait are woken before the swap"),
         pytest.param("I2", everyone_fetches_who_waits, ALL, id="everyone fetches who waits"),
         pytest.param("I3", a_miss_is_an_operators_wish, ALL, id="a miss fetches as an operator does, and at once"),
+        pytest.param("I3", a_fetch_begins_when_it_is_granted, ALL, id="a fetch does not wait for the start of its lease"),
         pytest.param("I4", the_hit_path_looks_at_one_clock, ALL, id="the hit path looks at one clock"),
         pytest.param("I5", a_failure_empties_the_source, ALL, id="a failed fetch empties the source"),
         pytest.param("I6", any_number_may_wait, ALL, id="any number of requests may wait"),

@@ -150,6 +150,18 @@ class NoAfterFailure(Freshness):
         self.last_succeeded = True
 
 
+class SeedsAreFresh(Freshness):
+    def seeded(self, keyset: KeySet, age: float, mono: float, wall: float, *, cloud_instance_name: str | None = None) -> bool:
+        return super().seeded(keyset, 0.0, mono, wall, cloud_instance_name=cloud_instance_name)
+
+
+class NoUnlessItFailed(Freshness):
+    def lookup(self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True) -> Decision:
+        decision = super().lookup(kid, mono, wall, may_wait=may_wait)
+        nobody_failed = self.failures == 0 and self.lease is None and self.alive(mono, wall)
+        return Unknown() if isinstance(decision, Unavailable) and nobody_failed else decision
+
+
 def accepts_nothing(document: Mapping[str, object]) -> KeySet:
     return read_keyset(document) if document.get("keys") != [] else KeySet({})
 
@@ -168,6 +180,7 @@ def accepts_nothing(document: Mapping[str, object]) -> KeySet:
         pytest.param("I4", ViewNeverEnds, id="the hit path never asks again"),
         pytest.param("I4", ViewForgetsTheRetired, id="the hit path serves a withdrawn key"),
         pytest.param("I4", WithdrawnKeysServeOn, id="a withdrawn key serves on"),
+        pytest.param("I4", SeedsAreFresh, id="keys from elsewhere are taken for fresh"),
         pytest.param("I5", ClearOnFailure, id="a failed fetch clears the keys"),
         pytest.param("I5", LateAnswersCount, id="late answers count"),
         pytest.param("I6", WaitAgain, id="a request waits twice"),
@@ -175,6 +188,7 @@ def accepts_nothing(document: Mapping[str, object]) -> KeySet:
         pytest.param("I7", UnknownKidsAreRemembered, id="unknown kids are remembered"),
         pytest.param("I8", FlagInsteadOfLease, id="a flag instead of a lease"),
         pytest.param("I12", NoAfterFailure, id="a definite no after a failed fetch"),
+        pytest.param("I12", NoUnlessItFailed, id="a definite no after a fetch that was cut off"),
         pytest.param("I13", RetryAfterWithoutLimit, id="Retry-After is believed without limit"),
         pytest.param("I13", BackoffOfBetterDays, id="the backoff of better days delays the recovery"),
     ],

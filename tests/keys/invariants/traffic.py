@@ -1,5 +1,5 @@
 """A trace of a driver: requests with known, new and junk kids, alone and in crowds, some of them cancelled; tickers; outages;
-and fetches that bring keys, nothing or an exception, late or never.
+seeds; and fetches that bring keys, nothing or an exception, late or never.
 
 What may be answered is told by the account of `account`; the state machine itself has traces of its own.
 """
@@ -22,7 +22,7 @@ from tokenward.keys.port import FetchResponse
 from .account import A_MOMENT, Account, fingerprints
 from .explorer import Play, Rules
 from .loop_worlds import AsyncioWorld, LoopWorld, TrioWorld
-from .machine import Issuer
+from .machine import AGES, Issuer
 from .thread_world import ThreadWorld
 from .world import Flight, Kind, Outcome, Request
 
@@ -31,7 +31,7 @@ MOST_PATIENT, SHORT_WAIT = threads.MAX_PATIENT, threads.SHORT_WAIT
 CROWDS = {"threads": (5, 30), "asyncio": (20, 90), "trio": (20, 90)}
 EVENTS = {
     "ask": 30, "ask_junk": 12, "crowd": 3, "reply": 30, "cancel": 6, "ask_blocking": 5, "jump": 1,
-    "publish": 3, "publish_again": 1, "withdraw": 1, "outage": 1, "operator": 2, "rest": 6,
+    "publish": 3, "publish_again": 1, "withdraw": 1, "outage": 1, "operator": 2, "sow": 12, "rest": 6,
 }  # fmt: skip
 
 
@@ -127,6 +127,15 @@ class Traffic:
         driver: Any = self.world.driver
         self.world.run_beside(self.rng.choice([driver.warm_up, driver.refresh]), 5.0)
 
+    def sow(self) -> None:
+        """Keys that another process has fetched, for whoever waits, too."""
+        clock, document = self.world.clock, self.issuer.document()
+        as_of = clock.wall - self.rng.choice((0.0, *AGES))
+        taken = self.world.source.seed(json.dumps(document).encode(), as_of)
+        counts = bool(document["keys"]) and self.account.seed(read_keyset(document), clock.wall - as_of, clock.mono, clock.wall)
+        self.rules.require("I4", taken == counts, "keys from elsewhere count exactly if they are younger")
+        self.gained = self.gained or counts
+
     def request(self, kid: str | None) -> Request:
         clock = self.world.clock
         return Request(kid, clock.mono, self.account.usable(kid, clock.mono, clock.wall) is not None)
@@ -150,7 +159,9 @@ class Traffic:
         counts = state.lease == lease and clock.mono < lease.deadline
         document = {"keys": list(self.issuer.listed.values())} if self.is_well else self.issuer.document()
         if not self.is_well and (not self.issuer.up or self.rng.random() < 0.1):
-            return self.exception()
+            exception = self.exception()
+            self.account.is_cut_off |= counts and isinstance(exception, asyncio.CancelledError)
+            return exception
         if counts and document["keys"]:
             self.account.succeed(read_keyset(document), clock.mono, clock.wall)
             self.gained = True
@@ -186,7 +197,8 @@ class Traffic:
         if isinstance(answer, Use):
             require("I4", fingerprints(answer.keys) == expected, "a key served that is too old, withdrawn or replaced")
         if isinstance(answer, Unknown):
-            sure = self.account.alive(clock.mono, clock.wall) and self.world.source.status().failures == 0
+            well = self.world.source.status().failures == 0 and not self.account.is_cut_off
+            sure = well and self.account.alive(clock.mono, clock.wall)
             require("I12", sure, "a definite no without current keys")
         if isinstance(answer, Unavailable):
             bound = max(self.rhythm.miss_cooldown_max, self.rhythm.backoff_max)
@@ -195,7 +207,8 @@ class Traffic:
     def check_parked(self) -> None:
         require, clock, source = self.rules.require, self.world.clock, self.world.source
         for request in self.parked:
-            require("I1", not request.had, "a usable key is in hand, and the request waits")
+            came = self.gained and self.account.usable(request.kid, clock.mono, clock.wall) is not None
+            require("I1", not request.had and not came, "a usable key is in hand, and the request waits")
             require("I6", clock.mono < request.began + self.rhythm.max_wait, "a request waits too long")
         require("I6", len(self.parked) <= self.world.most_waiting, "too many requests wait")
         require("I6", not self.parked or source._state.lease is not None, "a request waits, and no fetch is under way")
@@ -210,6 +223,7 @@ class Traffic:
         require, lease = self.rules.require, flight.lease
         require("I10", flight.span == "none", "the context of a request is that of the fetch")
         require("I2", lease not in [other.lease for other in self.seen], "two fetches for one lease")
+        require("I3", flight.began >= lease.start - A_MOMENT, "a fetch begins before its time")
         starts = [other.lease.start for other in self.seen]
         if starts:
             require("I3", lease.start >= max(starts) + self.rhythm.min_gap - A_MOMENT, "a fetch storm")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import queue
 import re
 import ssl
@@ -34,6 +36,7 @@ HERE = Path(__file__).parent
 ROWS = {row["id"]: row for row in tomllib.loads((HERE / "rows.toml").read_text("utf-8"))["row"]}
 COLUMNS = ("threads", "asyncio", "trio", "mixed")
 RUNS = {"mixed": ("mixed, a thread first", "mixed, a task first")}
+_LONGEST = 2 + max(len(row["fault"]) for row in ROWS.values())
 SOON = 20.0
 """Real seconds within which what must happen happens, on a machine with much else to do."""
 SHORT = 0.4
@@ -73,8 +76,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.user_properties.extend(("cell", (row["id"], column)) for column in columns)
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The table: fault, driver, held or failed."""
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int) -> None:
+    """The table: fault, driver, held or failed. TOKENWARD_MATRIX_JSON names a file for the same as a document."""
     cells: dict[tuple[str, str], set[str]] = {}
     tests = set()
     for outcome in ("passed", "failed", "error", "skipped"):
@@ -85,10 +88,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                     tests.add(report.nodeid)
     if cells:
         _print_table(terminalreporter, cells, len(tests))
+    if document := os.environ.get("TOKENWARD_MATRIX_JSON"):
+        Path(document).write_text(_document(cells, len(tests), exitstatus) + "\n", "utf-8")
 
 
 def _print_table(terminal: Any, cells: dict[tuple[str, str], set[str]], tests: int) -> None:
-    room = max(terminal._tw.fullwidth - 4 - 9 * len(COLUMNS), 20)
+    """At a terminal as wide as it is; elsewhere nothing is cut off."""
+    room = max(terminal._tw.fullwidth - 4 - 9 * len(COLUMNS), 20) if terminal.isatty else _LONGEST
     terminal.section("fault matrix")
     terminal.write_line("     " + "fault".ljust(room) + "".join(column.ljust(9) for column in COLUMNS).rstrip())
     for row in ROWS.values():
@@ -98,7 +104,23 @@ def _print_table(terminal: Any, cells: dict[tuple[str, str], set[str]], tests: i
             terminal.write_line(f"{row['id']}  {fault.ljust(room)}" + "".join(word.ljust(9) for word in words).rstrip())
     held = sum(_word(outcomes) == "held" for outcomes in cells.values())
     rows = len({row for row, _ in cells})
-    terminal.write_line(f"{rows} rows, {len(cells)} cells, {tests} tests: {held} cells held, {len(cells) - held} did not")
+    counted = ", ".join((_counted(rows, "row"), _counted(len(cells), "cell"), _counted(tests, "test")))
+    terminal.write_line(f"{counted}: {_counted(held, 'cell')} held, {len(cells) - held} did not")
+
+
+def _document(cells: dict[tuple[str, str], set[str]], tests: int, status: int) -> str:
+    rows = [
+        {"id": row["id"], "fault": row["fault"]}
+        | {column: _word(cells[row["id"], column]).lower() for column in COLUMNS if (row["id"], column) in cells}
+        for row in ROWS.values()
+    ]
+    held = sum(_word(outcomes) == "held" for outcomes in cells.values())
+    counts = {"tests": tests, "cells": len(cells), "held": held, "interrupted": status == pytest.ExitCode.INTERRUPTED}
+    return json.dumps(counts | {"rows": [row for row in rows if len(row) > 2]}, indent=2)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _word(outcomes: set[str] | None) -> str:

@@ -89,7 +89,7 @@ def test_f34_a_loop_that_ends_during_a_fetch_leaves_it_to_the_next_one(open_rig:
         assert isinstance(portal.start_task_soon(driver.find, rig.source, rig.kid).result(20), Use)
         rig.until(lambda: len(rig.server.asked) == 2)
         portal.call(portal.stop, True)
-    assert rig.failed().kind == "other", "it was cancelled"
+    assert rig.failed().kind == "cancelled"
     held.end()
     rig.pass_time(2)
     assert isinstance(rig.find(rig.kid), Use)

@@ -24,26 +24,34 @@ QUICK = {
     "backoff": 0.2,
     "backoff_max_empty": 1.0,
     "backoff_max": 1.0,
+    "removal_grace": 1.0,
+    "confirm_after": 0.5,
 }
-"""A rhythm in which an hour is half a second. Patience and grace are as they are."""
-COLUMNS = ("phase", "requests", "200", "401", "wrong", "waits", "hits", "fetches")
+"""A rhythm in which an hour is half a second, and a key that was withdrawn serves a second longer. Patience is as it is."""
+LONG = 600.0
+"""Seconds that an answer is held back: until the test says otherwise, or the fetch is given up."""
+COLUMNS = ("phase", "requests", "200", "401", "wrong", "waits", "waits seen", "hits", "fetches")
 SEARCHES = ("miss_waited", "unknown", "unavailable", "waiters_full")
 """Lookups that did not find their key in hand."""
 
 Caller: TypeAlias = tuple[str, str | None, int]
 """What somebody calls with: its name, the token, and the status that is right."""
-Statuses: TypeAlias = dict[int, list[dict[str, Any]]]
+Told: TypeAlias = dict[int, dict[str, Any]]
+Until: TypeAlias = Callable[[Callable[[], bool]], None]
 
 
 @dataclass
 class Phase:
-    """One part of a load. `wrong` names each answer that was not the right one."""
+    """One part of a load. `wrong` names each answer that was not the right one; `keyless` are the requests for whose token there
+    is no key any more, which may search for it.
+    """
 
-    name: str
     callers: Sequence[Caller]
+    name: str = ""
     answers: Counter[int] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     deltas: Counter[str] = field(default_factory=Counter)
+    keyless: int = 0
     until: int = REQUESTS
     over: bool = False
 
@@ -57,14 +65,19 @@ class Phase:
 
     def flaws(self) -> list[str]:
         """What must not be, in words: none is the only good answer."""
-        found = self.wrong[:10] + [f"{self.deltas[name]} {name}" for name in ("waits", *SEARCHES) if self.deltas[name]]
-        if self.deltas["hits"] < self.answers[200]:
-            found.append("somebody was let in without a look at the keys")
-        return found
+        told, searches = self.deltas, sum(self.deltas[name] for name in SEARCHES)
+        flaws = {
+            f"{told['waits']} waits": told["waits"] > self.keyless,
+            f"{told['waits seen']} waits seen": told["waits seen"] > 0,
+            f"{searches} searches, where {self.keyless} had no key": searches != self.keyless,
+            "somebody was let in without a look at the keys": told["hits"] < self.answers[200],
+            "somebody was served whom nobody watched": told["requests"] < self.requests,
+        }
+        return self.wrong[:10] + [flaw for flaw, holds in flaws.items() if holds]
 
     def row(self) -> tuple[str, ...]:
         counted = (self.requests, self.answers[200], self.answers[401], len(self.wrong))
-        return (self.name, *map(str, counted), *(str(self.deltas[name]) for name in ("waits", "hits", "fetches")))
+        return (self.name, *map(str, counted), *(str(self.deltas[name]) for name in COLUMNS[5:]))
 
 
 class Load:
@@ -73,12 +86,12 @@ class Load:
     def __init__(self, service: Any) -> None:
         self.service = service
         self.phases: list[Phase] = []
-        self.workers = service.statuses()
+        self.workers = service.told()
 
     @contextlib.contextmanager
-    def phase(self, name: str, callers: Sequence[Caller]) -> Iterator[Phase]:
+    def phase(self, callers: Sequence[Caller]) -> Iterator[Phase]:
         """Calls while the block runs, and goes on until there were enough requests."""
-        phase, before = Phase(name, callers), self.service.statuses()
+        phase, before = Phase(callers), self.service.told()
         threads = [threading.Thread(target=self._call, args=(phase, number), daemon=True) for number in range(CALLERS)]
         for thread in threads:
             thread.start()
@@ -88,7 +101,7 @@ class Load:
             phase.over = True
             for thread in threads:
                 thread.join()
-        phase.deltas = _grown(before, self.service.statuses())
+        phase.deltas = _grown(before, self.service.told())
         self.phases.append(phase)
 
     def everywhere(self, holds: Callable[[dict[str, Any]], bool]) -> bool:
@@ -99,26 +112,31 @@ class Load:
         for turn in itertools.count(number):
             if phase.over and phase.requests >= phase.until:
                 return
-            name, token, right = phase.callers[turn % len(phase.callers)]
-            try:
-                status = self.service.get(token).status
-            except (OSError, ValueError) as exc:
-                status, name = 0, f"{name}: {type(exc).__name__}"
-            phase.answers[status] += 1
-            if status != right:
-                phase.wrong.append(f"{name}: {status}")
+            self.call(phase, *phase.callers[turn % len(phase.callers)])
+
+    def call(self, phase: Phase, name: str, token: str | None, right: int) -> None:
+        """One request, and what it was answered."""
+        try:
+            status = self.service.get(token).status
+        except (OSError, ValueError) as exc:
+            status, name = 0, f"{name}: {type(exc).__name__}"
+        phase.answers[status] += 1
+        if status != right:
+            phase.wrong.append(f"{name}: {status}")
 
 
-def _grown(before: Statuses, after: Statuses) -> Counter[str]:
+def _grown(before: Told, after: Told) -> Counter[str]:
     grown = _sums(after)
     grown.subtract(_sums(before))
     return grown
 
 
-def _sums(statuses: Statuses) -> Counter[str]:
-    """What all sources of all workers have counted together."""
+def _sums(workers: Told) -> Counter[str]:
+    """What all workers have counted together, for all of their sources of keys."""
     sums: Counter[str] = Counter()
-    for source in itertools.chain.from_iterable(statuses.values()):
+    for told in workers.values():
+        sums.update({"requests": told["requests"], "waits seen": told["waits"]})
+    for source in itertools.chain.from_iterable(told["sources"] for told in workers.values()):
         lookups = source["counts"]["lookups"]
         sums.update(waits=source["waits"], fetches=source["fetches"], hits=lookups["hit"] + lookups["hit_stale"])
         sums.update({name: lookups.get(name, 0) for name in SEARCHES})
@@ -129,45 +147,38 @@ def _sums(statuses: Statuses) -> Counter[str]:
 
 
 @pytest.fixture
-def endure(
-    serve: Callable[..., Any], issuer_process: Any, request: pytest.FixtureRequest, until: Callable[[Callable[[], bool]], None]
-) -> Callable[..., list[Phase]]:
-    """`endure(server, app, *options)`: keys rotate, the issuer dies and returns, and callers call all the time."""
+def endure(serve: Callable[..., Any], issuer_process: Any, request: pytest.FixtureRequest, until: Until) -> Callable[..., Any]:
+    """`endure(server, app, *options)`: keys rotate, the issuer dies and returns, and callers call all the time.
 
-    def run(server: str, app: str, *options: str) -> list[Phase]:
-        service = serve(server, app, issuer_process.environment, *options, workers=2, rhythm=QUICK)
+    `parts` are the only ones of the story to tell, and `mutant` is the defect that the workers have.
+    """
+
+    def run(server: str, app: str, *options: str, parts: Sequence[str] = tuple(PARTS), mutant: str | None = None) -> list[Phase]:
+        environment = issuer_process.environment | ({"GUARDED_MUTANT": mutant} if mutant else {})
+        service = serve(server, app, environment, *options, workers=2, rhythm=QUICK)
         load = Load(service)
         until(lambda: load.everywhere(lambda source: source["usable"] > 0))
-        for phase in _story(load, issuer_process, until):
-            request.node.user_properties.append(("load", phase.row()))
+        callers = _callers(issuer_process)
+        for part in parts:
+            callers = PARTS[part](load, issuer_process, until, callers)
+            load.phases[-1].name = part
+            request.node.user_properties.append(("load", load.phases[-1].row()))
         print(*_table(request.node.name, [phase.row() for phase in load.phases]), sep="\n")
-        assert service.statuses().keys() == load.workers.keys(), "a worker was replaced"
+        assert service.told().keys() == load.workers.keys(), "a worker was replaced"
         return load.phases
 
     return run
 
 
-def _story(load: Load, issuer: Any, until: Callable[[Callable[[], bool]], None]) -> list[Phase]:
-    first = _callers(issuer)
-    with load.phase("quiet", first):
+def _quiet(load: Load, issuer: Any, until: Until, callers: list[Caller]) -> list[Caller]:
+    with load.phase(callers):
         pass
-    for number in (1, 2, 3):
-        first = _rotated(load, issuer, until, f"rotation {number}", first)
-    with load.phase("outage", first) as outage:
-        issuer.kill()
-        until(lambda: load.everywhere(lambda source: source["failures"] > 0))
-        outage.go_on(first)
-    with load.phase("return", first) as back:
-        issuer.start()
-        until(lambda: load.everywhere(lambda source: source["failures"] == 0))
-        back.go_on(first)
-    _rotated(load, issuer, until, "rotation 4", first)
-    return load.phases
+    return callers
 
 
-def _rotated(load: Load, issuer: Any, until: Callable[[Callable[[], bool]], None], name: str, old: list[Caller]) -> list[Caller]:
-    """A new key, which is listed for as long as everybody needs to see it, and signs then."""
-    with load.phase(name, old) as phase:
+def _rotation(load: Load, issuer: Any, until: Until, old: list[Caller]) -> list[Caller]:
+    """A new key, whose tokens nobody has before every worker has seen it."""
+    with load.phase(old) as phase:
         kid = issuer.control("rotate")["kid"]
         until(lambda: load.everywhere(lambda source: kid in source["kids"]))
         new = _callers(issuer)
@@ -175,11 +186,75 @@ def _rotated(load: Load, issuer: Any, until: Callable[[Callable[[], bool]], None
     return new
 
 
+def _slow_answers(load: Load, issuer: Any, until: Until, callers: list[Caller]) -> list[Caller]:
+    """Every worker fetches, and none gets an answer before many callers have got theirs."""
+    with load.phase(callers) as phase:
+        issuer.control("fail", mode="slow", seconds=LONG)
+        until(lambda: load.everywhere(lambda source: source["fetch"] == "in_flight"))
+        phase.go_on(callers)
+        until(lambda: phase.requests >= phase.until)
+        issuer.control("recover")
+    return callers
+
+
+def _outage(load: Load, issuer: Any, until: Until, callers: list[Caller]) -> list[Caller]:
+    with load.phase(callers) as phase:
+        issuer.kill()
+        until(lambda: load.everywhere(lambda source: source["failures"] > 0))
+        phase.go_on(callers)
+    return callers
+
+
+def _return(load: Load, issuer: Any, until: Until, callers: list[Caller]) -> list[Caller]:
+    with load.phase(callers) as phase:
+        issuer.start()
+        until(lambda: load.everywhere(lambda source: source["failures"] == 0))
+        phase.go_on(callers)
+    return callers
+
+
+def _withdrawal(load: Load, issuer: Any, until: Until, old: list[Caller]) -> list[Caller]:
+    """The key that signed is gone, and with it the tokens that every worker knew.
+
+    Whoever comes with one of these comes alone: of many who search at once, some are told to come back.
+    """
+    first, withdrawn = issuer.state["keys"][0], issuer.state["signing"]
+    others = _good(issuer, key=first)
+    with load.phase(others) as phase:
+        kid = issuer.control("rotate", keep_old=False)["kid"]
+        until(lambda: load.everywhere(lambda source: kid in source["kids"] and withdrawn not in source["kids"]))
+        new = _callers(issuer)
+        phase.go_on([*others, *new])
+        for name, token, _ in [caller for caller in old if caller[2] == 200] * 3:
+            phase.keyless += 1
+            load.call(phase, f"{name}, withdrawn", token, 401)
+    return new
+
+
+PARTS = {
+    "quiet": _quiet,
+    "rotation 1": _rotation,
+    "slow answers": _slow_answers,
+    "rotation 2": _rotation,
+    "outage": _outage,
+    "return": _return,
+    "rotation 3": _rotation,
+    "withdrawal": _withdrawal,
+}
+"""Each takes the callers whose tokens the newest key signs, and returns those of the key that is the newest then."""
+
+
+def _good(issuer: Any, **options: str) -> list[Caller]:
+    return [
+        (f"good, v{version}", issuer.token(version=version, claims={"n": n}, **options), 200)
+        for n in range(4)
+        for version in ("1.0", "2.0")
+    ]
+
+
 def _callers(issuer: Any) -> list[Caller]:
     """Callers whose tokens the newest key signs, and others who should not get in."""
-    callers: list[Caller] = [
-        (f"good, v{version}", issuer.token(version=version, claims={"n": n}), 200) for n in range(6) for version in ("1.0", "2.0")
-    ]
+    callers = _good(issuer)
     callers += [("expired", issuer.token(lifetime=-60, version=version), 401) for version in ("1.0", "2.0")]
     callers += [("forged", issuer.token(key="stranger", version=version), 401) for version in ("1.0", "2.0")]
     callers += [
@@ -204,4 +279,4 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def _table(title: str, rows: Sequence[Sequence[str]]) -> list[str]:
     lines = [COLUMNS, *rows]
-    return [title, *("".join(cell.ljust(12) if n == 0 else cell.rjust(10) for n, cell in enumerate(line)) for line in lines)]
+    return [title, *("".join(cell.ljust(12) if n == 0 else cell.rjust(11) for n, cell in enumerate(line)) for line in lines)]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tokenward.keylog import log_key_event
+from tokenward.keys.events import KeyEvent, KeysAwaited, KeysRefreshed, KeysRefreshFailed, KeysSeeded
 from tokenward.troubleshoot.logs import Around, LogReader, Rejected, Summed
 from tokenward.troubleshoot.logs.event import MAX_COUNT, OTHER_CODES
 from tokenward.troubleshoot.logs.lines import MAX_LINE, Lines
@@ -165,6 +168,12 @@ def test_sums_keep_whole_numbers_of_codes_only(read: Read, line: Line) -> None:
             {"event": "token_exchange_failed", "grant": "g", "code": "exchange_refused"}, ("g", "exchange_refused"), id="exchange"
         ),
         pytest.param({"event": "shared_tokens_lost", "store": "redis", "why": "timeout"}, ("redis", "timeout"), id="the store"),
+        pytest.param({"event": "keys_seeded", "source": "https://a", "keys": 2, "key_age": 60.0}, ("https://a", ""), id="a seed"),
+        pytest.param(
+            {"event": "keys_seed_ignored", "source": "https://a", "reason": "it is from the future"},
+            ("https://a", "it is from the future"),
+            id="a seed that was ignored",
+        ),
         pytest.param(
             {"event": "keys_refreshed", "source": "https://a", "why": "miss", "added": 1}, ("https://a", "miss"), id="new keys"
         ),
@@ -176,6 +185,26 @@ def test_sums_keep_whole_numbers_of_codes_only(read: Read, line: Line) -> None:
 def test_what_happened_around_is_kept_if_it_changed_something(read: Read, line: Line, fields: Any, told: Any) -> None:
     found = [(event.of, event.why) for event in read(line(**fields)) if isinstance(event, Around)]
     assert found == ([] if told is None else [told])
+
+
+KEY_EVENTS: list[KeyEvent] = [
+    KeysRefreshed("https://a", "tick", 0.1, 1, 1, 0, {"private_key_published": 1}),
+    KeysRefreshFailed("https://a", "tick", "dns", "no such host", 1, 5.0, None, usable=False),
+    KeysAwaited("https://a", 10.0),
+    KeysSeeded("https://a", 1, 60.0, None),
+    KeysSeeded("https://a", 0, None, "it is from the future"),
+]
+
+
+def test_every_event_of_keys_that_is_logged_is_read(read: Read, line: Line) -> None:
+    assert {type(event) for event in KEY_EVENTS} == set(get_args(KeyEvent))
+    with structlog.testing.capture_logs() as logged:
+        for event in KEY_EVENTS:
+            log_key_event(event)
+    names = [entry.pop("event") for entry in logged]
+    found = read(*(line(name, **entry) for name, entry in zip(names, logged, strict=True)))
+    assert [(event.name, event.of) for event in found] == [(name, "https://a") for name in names]
+    assert len(set(names)) == 6
 
 
 # -- choice ------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "alg_not_supported": "alg is unknown, or not of this kty or curve",
         "rsa_size": "RSA outside 2048 to 8192 bits",
         "rsa_exponent": "an unsafe RSA exponent",
-        "rsa_modulus": "an even RSA modulus, which anybody can factor",
+        "rsa_modulus": "an RSA modulus with a small factor, which anybody can find",
         "small_order": "a key that anybody can sign for, such as zeros in place of a key",
         "kid_missing": "no kid, among several keys",
         "kid_repeated": "one of too many with this kid",

@@ -100,7 +100,7 @@ def _around(record: Record) -> Around | None:
     if record.name == "keys_refreshed" and not (fields.get("added") or fields.get("removed")):
         return None  # the ordinary fetch, which changed nothing
     of = next((_text(fields[name]) for name in ("source", "grant", "store") if name in fields), "")
-    why = next((_text(fields[name]) for name in ("kind", "code", "why") if name in fields), "")
+    why = next((_text(fields[name]) for name in ("kind", "code", "why", "reason") if name in fields), "")
     return Around(record.at, record.name, of, why, _text(fields.get("hint")))
 
 

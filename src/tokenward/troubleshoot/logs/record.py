@@ -16,7 +16,7 @@ from tokenward.troubleshoot.logs.moment import moment
 
 REFUSALS = ("token_rejected", "token_rejections_summed", "request_refused")
 AROUND = (
-    *("keys_refresh_failed", "keys_awaited", "keys_refreshed", "private_key_published"),
+    *("keys_refresh_failed", "keys_awaited", "keys_refreshed", "keys_seeded", "keys_seed_ignored", "private_key_published"),
     *("token_exchange_failed", "shared_tokens_lost", "shared_tokens_back", "shared_tokens_unreadable"),
 )
 NAMED_BY = ("event", "message", "msg")

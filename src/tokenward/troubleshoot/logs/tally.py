@@ -10,7 +10,7 @@ MAX_GROUPS = 50
 """Groups of one code. A stranger may write any issuer into a token, so of one code there could be any number of groups; those
 that stay are the largest, and then the latest."""
 MAX_NEARBY = 50
-"""Kinds of events around rejections: eight names, for each issuer, host and reason."""
+"""Kinds of events around rejections: ten names, for each issuer, host and reason."""
 
 
 class Tally:
