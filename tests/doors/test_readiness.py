@@ -537,9 +537,8 @@ class Served:
         while len(found) < count or fetches > 0:
             line = self.process.stdout.readline()
             assert line, f"the server has ended, with workers {list(found)} and {fetches} fetches to go"
-            fetches -= b"keys_refreshed" in line
-            if begun := _WORKER.search(line):
-                found[int(begun[1])] = None
+            fetches -= line.count(b"keys_refreshed")  # two processes may write into one line
+            found |= dict.fromkeys(map(int, _WORKER.findall(line)))
         too_late.cancel()
         return list(found)
 
