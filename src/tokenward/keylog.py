@@ -25,7 +25,7 @@ def log_key_event(event: KeyEvent, logger: Logger | None = None) -> None:
         case KeysSeeded(ignored=None):
             log.info("keys_seeded", source=event.source, keys=event.keys, key_age=_rounded(event.age))
         case KeysSeeded():
-            log.warning("keys_seed_ignored", source=event.source, reason=shown(str(event.ignored)), key_age=_rounded(event.age))
+            _log_ignored(event, log)
         case _:
             assert_never(event)
 
@@ -53,6 +53,12 @@ def _log_failed(event: KeysRefreshFailed, log: Logger) -> None:
     )
 
 
+def _log_ignored(event: KeysSeeded, log: Logger) -> None:
+    reason = str(event.ignored)
+    hint = SEED_HINTS.get(reason, "The document is damaged, or no export: export again, and see who can write it.")
+    log.warning("keys_seed_ignored", source=event.source, reason=shown(reason), key_age=_rounded(event.age), hint=hint)
+
+
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 1)
 
@@ -77,4 +83,12 @@ HINTS = {
     "cancelled": "Its event loop ended during the fetch. Where each call has its own loop (async_to_sync), use Verifier there.",
     "other": "The fetch itself failed, as detail says; if it is a function of your own, look there.",
     "no_keys": "No key in the set can be used; see the reasons in detail.",
+}
+SEED_HINTS = {
+    "the policy has no such source of keys": "Export again, with the policy that reads it.",
+    "it is not in the document": "Export again, with the policy that reads it, once every source has keys.",
+    "it is from the future": "Compare the clock of this machine with that of the one that exported.",
+    "it is older than keys may be": "Export more often; see whether the job that exports still runs.",
+    "the keys in hand are no older": "Nothing is to be done: the keys in hand serve on.",
+    "it does not say which cloud its keys are of": "Export again; what was exported lacks the cloud that the policy asks for.",
 }

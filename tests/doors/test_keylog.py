@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import structlog
 
-from tokenward import AsyncVerifier, PolicyError, Verifier
-from tokenward.keylog import log_key_event
+from tokenward import AsyncVerifier, PolicyError, Verifier, keys
+from tokenward.keylog import HINTS, SEED_HINTS, log_key_event
 from tokenward.keys.events import KeysAwaited
+from tokenward.keys.port import FailureKind
 
 
 def test_a_start_without_keys_is_an_error_with_something_to_do() -> None:
@@ -40,3 +42,10 @@ def test_a_logger_that_would_lose_the_event_is_refused(logger: Any) -> None:
     with pytest.raises(PolicyError) as caught:
         log_key_event(KeysAwaited("https://idp.example/keys", 10.0), logger)
     assert caught.value.field == "logger"
+
+
+def test_every_kind_of_failure_and_every_reason_of_a_seed_has_a_hint_of_its_own() -> None:
+    assert set(HINTS) == set(get_args(FailureKind))
+    source = Path(keys.__file__).parent
+    told = "".join((source / name).read_text("utf-8") for name in ("seeding.py", "export.py", "source.py"))
+    assert {reason for reason in SEED_HINTS if f'"{reason}"' not in told} == set()
