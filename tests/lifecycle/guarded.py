@@ -60,7 +60,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.requests: list[object] = []
-        self.waits: list[object] = []
+        self.waits: set[object] = set()
         self._served: dict[object, object] = {}
 
     @contextlib.contextmanager
@@ -77,12 +77,12 @@ class Watch:
     def fetch(self) -> Iterator[None]:
         before, begun = set(self._served.values()), len(self.requests)
         own = self.own_request()
-        self.waits += [own] if own else []
+        self.waits.update({own} if own else ())
         try:
             yield
         finally:
             if len(self.requests) - begun >= MANY:
-                self.waits += (before - {own}) & set(self._served.values())
+                self.waits.update(before & set(self._served.values()))
 
     def own_request(self) -> object | None:
         """The request that this very thread or task serves."""

@@ -73,7 +73,7 @@ def test_a_verifier_that_is_dropped_during_a_fetch_is_gone_after_it(
     assert source() is not None, "the fetch has it"
     server.recover()
     until(lambda: _are_gone([source]) and not _threads_of_ours() - others)
-    assert [type(event).__name__ for event in events] == ["KeysAwaited", "KeysRefreshed"]
+    assert [type(event).__name__ for event in events] == ["KeysRefreshed"]
 
 
 def test_an_async_verifier_is_gone_with_its_loop(issuer: LocalIssuer, server: FaultServer, policy: Policy, until: Until) -> None:
