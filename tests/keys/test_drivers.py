@@ -418,9 +418,7 @@ def test_a_dead_issuer_starves_no_other_of_its_attempts_at_a_start(
     assert warming.result(10)
 
 
-def test_a_start_that_is_cancelled_leaves_nobody_waiting(
-    loops: World, make_source: MakeSource, eventually: Eventually
-) -> None:
+def test_a_start_that_is_cancelled_leaves_nobody_waiting(loops: World, make_source: MakeSource, eventually: Eventually) -> None:
     sources = [make_source(PATIENT), make_source(PATIENT)]
     loops.issuer.gate.clear()
     warming = loops.warm_up(loops.driver(*sources), 60.0)

@@ -60,6 +60,7 @@ class Freshness:
     not_before: float = NEVER
     confirm_at: float | None = None
     lapsed: Lease | None = None
+    was_cut_off: bool = False
     _leases: int = 0
     _fruitless: int = 0
 
@@ -110,7 +111,7 @@ class Freshness:
         self.lease = None
         self._count_fruit(lease, keyset)
         self.snapshot = self._snapshot(lease, keyset, mono, wall, max_age, cloud_instance_name)
-        self.failures, self.last_succeeded, self.not_before = 0, True, NEVER
+        self.failures, self.last_succeeded, self.was_cut_off, self.not_before = 0, True, False, NEVER
         self._look_again(mono)
         self._publish(mono, wall)
         return True
@@ -131,7 +132,7 @@ class Freshness:
         self._void_dead_lease(mono, wall)
         if self.lease is None or self.lease.number != lease.number:
             return False
-        self.lease = None
+        self.lease, self.was_cut_off = None, True
         self._look_again(mono)
         self._publish(mono, wall)
         return True
@@ -143,7 +144,7 @@ class Freshness:
             return False
         number = self.snapshot.lease if self.snapshot else 0
         self.snapshot = Snapshot(number, keyset.keys, {}, mono - age, wall - age, self._interval(None), cloud_instance_name)
-        self.view = NO_VIEW  # as after a fork
+        self.confirm_at, self.view = None, NO_VIEW  # as after a fork
         return True
 
     def forked(self) -> None:
@@ -189,6 +190,9 @@ class Freshness:
         due = self._next_refresh(self.snapshot) if self.snapshot and self.alive(mono, wall) else mono
         return max(due, self._gate(mono, wall), mono) - mono
 
+    def serves(self, kid: str | None, mono: float, wall: float) -> bool:
+        return self._usable(kid, mono, wall) is not None
+
     def alive(self, mono: float, wall: float) -> bool:
         return self.snapshot is not None and self.snapshot.age(mono, wall) < self.rhythm.max_stale
 
@@ -225,12 +229,13 @@ class Freshness:
     def _missed(self, mono: float, wall: float, *, may_wait: bool) -> Decision:
         alive = self.alive(mono, wall)
         gate = self._gate(mono, wall)
+        is_sure = self.last_succeeded and not self.was_cut_off  # what was cut off says nothing of a kid
         if mono < gate and not (alive and self.last_succeeded):
             return Unavailable(gate - mono)
         if alive and mono < self._cooldown_until():
-            return Unknown() if self.last_succeeded else Unavailable(self._cooldown_until() - mono)
+            return Unknown() if is_sure else Unavailable(self._cooldown_until() - mono)
         if not may_wait:  # it has waited, and the fetch brought nothing for it
-            return Unknown() if alive and self.last_succeeded else Unavailable(self.rhythm.min_gap)
+            return Unknown() if alive and is_sure else Unavailable(self.rhythm.min_gap)
         return self._wait(self._start("miss" if alive else "cold", max(mono, gate), wall), mono, start=True)
 
     def _wait(self, lease: Lease, mono: float, *, start: bool) -> Wait:
@@ -241,7 +246,6 @@ class Freshness:
         self.lease = Lease(self._leases, why, mono, mono + self.rhythm.lease)
         self.last_start = mono
         self.last_miss = mono if why == "miss" else self.last_miss
-        self.confirm_at = None
         self._publish(mono, wall)
         return self.lease
 

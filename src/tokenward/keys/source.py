@@ -106,12 +106,13 @@ class KeySource:
         Without a limit it is a start or an operator that waits: they neither count as a request nor take its place.
         """
         with self._lock:
-            if self._waiters.is_full(limit):
+            current, requests = self._state.lease, limit is not None
+            over = current is None or current.number != lease.number
+            over = over or (requests and self._state.serves(kid, self._monotonic(), self._clock()))  # a seed came meanwhile
+            if not over and self._waiters.is_full(limit):
                 self._books.counts.looked_up("waiters_full")
                 return False
-            self._waiters.joined += limit is not None
-            current = self._state.lease
-            over = current is None or current.number != lease.number
+            self._waiters.joined += requests
             if not over:
                 self._waiters.join(wake, limit, kid)
         if over:

@@ -31,7 +31,7 @@ MOST_PATIENT, SHORT_WAIT = threads.MAX_PATIENT, threads.SHORT_WAIT
 CROWDS = {"threads": (5, 30), "asyncio": (20, 90), "trio": (20, 90)}
 EVENTS = {
     "ask": 30, "ask_junk": 12, "crowd": 3, "reply": 30, "cancel": 6, "ask_blocking": 5, "jump": 1,
-    "publish": 3, "publish_again": 1, "withdraw": 1, "outage": 1, "operator": 2, "sow": 12, "rest": 6,
+    "publish": 3, "publish_again": 1, "withdraw": 1, "outage": 1, "operator": 2, "sow": 10, "rest": 6,
 }  # fmt: skip
 
 
@@ -138,7 +138,8 @@ class Traffic:
 
     def request(self, kid: str | None) -> Request:
         clock = self.world.clock
-        return Request(kid, clock.mono, self.account.usable(kid, clock.mono, clock.wall) is not None)
+        had = self.account.usable(kid, clock.mono, clock.wall) is not None
+        return Request(kid, clock.mono, had, self.account.alive(clock.mono, clock.wall))
 
     def cancel(self) -> None:
         if self.parked and isinstance(self.world, LoopWorld):
@@ -217,7 +218,8 @@ class Traffic:
             require("I7", self.world.driver._patient._value == self.places, "a place is kept for one who does not wait")
         lease = source._state.lease
         if self.world.kind == "threads" and source.ready and lease and clock.mono >= lease.start + SHORT_WAIT:
-            require("I6", len(self.parked) <= MOST_PATIENT, "too many threads wait for a slow fetch beside usable keys")
+            beside_keys = sum(request.beside_keys for request in self.parked)
+            require("I6", beside_keys <= MOST_PATIENT, "too many threads wait for a slow fetch beside usable keys")
 
     def check_begun(self, flight: Flight) -> None:
         require, lease = self.rules.require, flight.lease

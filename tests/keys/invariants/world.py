@@ -30,11 +30,12 @@ LEASE: contextvars.ContextVar[Lease] = contextvars.ContextVar("lease")
 
 @dataclass(eq=False)
 class Request:
-    """One caller; `had` is whether its key was in hand when it came."""
+    """One caller; `had` is whether its key was in hand when it came, `beside_keys` whether any was."""
 
     kid: str | None
     began: float
     had: bool
+    beside_keys: bool
     answer: Answer | None = None
     error: BaseException | None = None
     is_done: bool = False
