@@ -319,8 +319,8 @@ def test_django_does_not_log_each_503_as_an_error_of_the_site(doors: Any, caplog
 
 
 def test_the_gateway_answers_in_the_same_words_and_its_probes_make_keys_come(doors: Any) -> None:
-    pytest.importorskip("aiohttp", reason="the gateway's extra is not installed")
     """Mounted in another app, it has no lifespan of its own, and nobody else may ask for keys before it is ready."""
+    pytest.importorskip("aiohttp", reason="the gateway's extra is not installed")
     verifier = AsyncVerifier(doors.policy(), observer=None)
     app = Gateway(verifier=verifier, upstream="http://127.0.0.1:9", credentials=PassThrough())
     with start_blocking_portal("asyncio") as portal:
