@@ -5,17 +5,24 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.report import Row
 
 
+def pyplot_or_none() -> Any:
+    """matplotlib.pyplot, drawing into files; None where it is not installed."""
+    try:
+        importlib.import_module("matplotlib").use("Agg")
+        return importlib.import_module("matplotlib.pyplot")
+    except ImportError:
+        return None
+
+
 def plot(rows: Sequence[Row], path: Path) -> bool:
     """Write a PNG; False, and no file, where matplotlib is not installed."""
-    try:
-        matplotlib = importlib.import_module("matplotlib")
-        matplotlib.use("Agg")
-        pyplot = importlib.import_module("matplotlib.pyplot")
-    except ImportError:
+    pyplot = pyplot_or_none()
+    if pyplot is None:
         return False
     alone = not any(_peers(row) for row in rows)
     shown = [row for row in rows if row.unit == "x" and row.bound == "at most" and (_peers(row) or alone)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-WORK = Path(__file__).parent / "work"
+WORK = Path(__file__).parent / "kept"
 """Ignored by git: grown corpora and findings."""
 FINDINGS = WORK / "findings"
 

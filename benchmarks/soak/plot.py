@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.plot import pyplot_or_none
 from benchmarks.soak.moments import left_out
 from benchmarks.soak.plan import JUNK
 from benchmarks.soak.record import Record
@@ -19,11 +19,8 @@ LEGEND = f"seconds; red: the issuer is dead; yellow: it is silent; hatched: {JUN
 
 def plot(records: Sequence[Record], path: Path) -> bool:
     """Write a PNG; False, and no file, where matplotlib is not installed or nothing was measured."""
-    try:
-        matplotlib = importlib.import_module("matplotlib")
-        matplotlib.use("Agg")
-        pyplot = importlib.import_module("matplotlib.pyplot")
-    except ImportError:
+    pyplot = pyplot_or_none()
+    if pyplot is None:
         return False
     shown = [record for record in records if record.phases()]
     if not shown:

@@ -105,10 +105,8 @@ class Freshness:
         cloud_instance_name: str | None = None,
     ) -> bool:
         """Swap in a validated set; False if it came too late and was dropped."""
-        self._void_dead_lease(mono, wall)
-        if self.lease is None or self.lease.number != lease.number:
+        if not self._returned(lease, mono, wall):
             return False
-        self.lease = None
         self._count_fruit(lease, keyset)
         self.snapshot = self._snapshot(lease, keyset, mono, wall, max_age, cloud_instance_name)
         self.failures, self.last_succeeded, self.was_cut_off, self.not_before = 0, True, False, NEVER
@@ -118,10 +116,8 @@ class Freshness:
 
     def failed(self, lease: Lease, mono: float, wall: float, *, retry_after: float | None = None) -> bool:
         """Count a failed attempt; False if its lease was void already. The keys stay as they are."""
-        self._void_dead_lease(mono, wall)
-        if self.lease is None or self.lease.number != lease.number:
+        if not self._returned(lease, mono, wall):
             return False
-        self.lease = None
         self._back_off(mono, wall, retry_after)
         self._look_again(mono)
         self._publish(mono, wall)
@@ -129,10 +125,9 @@ class Freshness:
 
     def given_up(self, lease: Lease, mono: float, wall: float) -> bool:
         """End an attempt that says nothing of the issuer, because what carried it out has ended; False if its lease was void."""
-        self._void_dead_lease(mono, wall)
-        if self.lease is None or self.lease.number != lease.number:
+        if not self._returned(lease, mono, wall):
             return False
-        self.lease, self.was_cut_off = None, True
+        self.was_cut_off = True
         self._look_again(mono)
         self._publish(mono, wall)
         return True
@@ -248,6 +243,14 @@ class Freshness:
         self.last_miss = mono if why == "miss" else self.last_miss
         self._publish(mono, wall)
         return self.lease
+
+    def _returned(self, lease: Lease, mono: float, wall: float) -> bool:
+        """Take the lease back; False if it is void, and whatever it brought comes too late."""
+        self._void_dead_lease(mono, wall)
+        if self.lease is None or self.lease.number != lease.number:
+            return False
+        self.lease = None
+        return True
 
     def _void_dead_lease(self, mono: float, wall: float) -> None:
         if self.lease is not None and mono >= self.lease.deadline:

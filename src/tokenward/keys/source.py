@@ -48,7 +48,7 @@ class KeySource:
         self._discovered: Discovered | None = None
         self._waiters = Waiters()
         self._books = Books(self.name, self._state)
-        self._hit, self._stale_hit = self._books.counts.hits.add, self._books.counts.stale_hits.add
+        self._bind_tallies()
         on_fork(self)
 
     # -- the hit path: no lock -------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ class KeySource:
         self._lock = threading.Lock()
         self._waiters = Waiters()
         self._books.begin_anew()
-        self._hit, self._stale_hit = self._books.counts.hits.add, self._books.counts.stale_hits.add
+        self._bind_tallies()
         self._state.rng.seed()
         self._state.forked()
 
@@ -257,6 +257,10 @@ class KeySource:
     def status(self) -> KeyStatus:
         with self._lock:
             return self._books.status(self._waiters, self._monotonic(), self._clock())
+
+    def _bind_tallies(self) -> None:
+        """What the hit path calls, without looking it up each time."""
+        self._hit, self._stale_hit = self._books.counts.hits.add, self._books.counts.stale_hits.add
 
     # -- within ----------------------------------------------------------------------------------------------------
 
