@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.soak.bootstrap import Ratio
 from benchmarks.soak.latency import Latencies
 from benchmarks.soak.plan import WITHDRAWS, Span, rhythm
 from benchmarks.soak.promise import most_fetches
@@ -20,7 +21,7 @@ MOST_MEMORY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One phase under one driver. Latencies of known callers in ms; `ratio` is that of p99 to the quiet phases'.
+    """One phase under one driver. Latencies of known callers in ms; `ratio` is that of p99 to the quiet phases' beside it.
 
     left_out     the part of known callers' requests that is not in p50, p99, p99.9 and the ratio, because the machine was away
     p99_all      of all of them
@@ -38,7 +39,7 @@ class Row:
     p50: float
     p99: float
     p999: float
-    ratio: float
+    ratio: Ratio
     left_out: float
     p99_all: float
     callers_p99: float
@@ -144,16 +145,28 @@ def _unanswered(record: Record) -> int:
 
 
 def _latency(record: Record, rows: Sequence[Row]) -> Promise:
-    """Missed by one phase that is too slow; held by all that are judged, so that each must have been measured."""
-    ratios = [row.ratio for row in rows if row.judged]
-    measured = [ratio for ratio in ratios if not math.isnan(ratio)]
-    worst, latencies = max(measured, default=math.nan), Latencies(record)
-    unknown = len(measured) < len(ratios) or not ratios
-    held = None if unknown and not worst > MOST_RATIO else worst <= MOST_RATIO
-    noise = "-" if math.isnan(latencies.noise) else f"{latencies.noise:.2f}"
-    found = f"the machine was away for {100 * latencies.away:.0f} % of the time" if held is None else f"{worst:.2f} x"
     text = f"p99 of known callers in floods and outages: <= {MOST_RATIO} x quiet"
-    return Promise(text, record.driver, f"{found}; quiet against quiet again: {noise}", held, is_fact=False)
+    ratios, latencies = [row.ratio for row in rows if row.judged], Latencies(record)
+    noise = "-" if math.isnan(latencies.noise) else f"{latencies.noise:.2f}"
+    found = f"{_worst(ratios)}; quiet against quiet: {noise}; the machine was away for {100 * latencies.away:.0f} % of the time"
+    return Promise(text, record.driver, found, _held(ratios), is_fact=False)
+
+
+def _held(ratios: Sequence[Ratio]) -> bool | None:
+    """Missed by one phase that is too slow for certain; held by all of them, so that each must have been measured."""
+    if any(ratio.low > MOST_RATIO for ratio in ratios):
+        return False
+    return True if ratios and all(ratio.value <= MOST_RATIO for ratio in ratios) else None
+
+
+def _worst(ratios: Sequence[Ratio]) -> str:
+    """Of those that are known; and how many are not."""
+    known = [ratio for ratio in ratios if ratio.is_known]
+    missing = f", {len(ratios) - len(known)} of {len(ratios)} not measured" if len(known) < len(ratios) else ""
+    if not known:
+        return "no phase measured"
+    worst = max(known, key=lambda ratio: ratio.value)
+    return f"{worst.value:.2f} x ({worst.low:.2f} to {worst.high:.2f}){missing}"
 
 
 def _memory(record: Record) -> Promise:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-from benchmarks.soak.moments import left_out, moment_at
+from benchmarks.soak.bootstrap import Ratio, ratio_of
+from benchmarks.soak.moments import left_out, moment_at, second_of
+from benchmarks.soak.plan import quiet_beside
 from benchmarks.soak.record import Record
 from benchmarks.soak.stats import quantile
 
@@ -51,26 +52,24 @@ class Latencies:
 
     def of(self, *phases: int) -> Latency:
         """Of some phases together, by their numbers."""
-        found = [piece for phase in phases for piece in self._record.latencies.get(phase, [])]
+        found = self._pieces(*phases)
         return Latency(
             [each for moment, latencies in found if moment not in self._left_out for each in latencies],
             [each for _, latencies in found for each in latencies],
         )
 
-    @cached_property
-    def quiet(self) -> Latency:
-        """Of all quiet phases together: one alone would be one mood of the machine."""
-        return self.of(*self._quiet)
+    def ratio(self, phase: int) -> Ratio:
+        """Of p99 to that of the quiet phases beside it; unknown if too little of either is kept."""
+        quiet = quiet_beside(phase)
+        if math.isnan(self.of(phase).p99) or math.isnan(self.of(*quiet).p99):
+            return Ratio()
+        return ratio_of(self._seconds(phase), self._seconds(*quiet))
 
     @property
     def noise(self) -> float:
-        """How much p99 of the quiet phases differs, in which nothing else does: the larger by the smaller. NaN if unknown."""
-        found = [self.of(phase).p99 for phase in self._quiet]
+        """How much p99 of the quiet phases differs, in which nothing else does: the largest by the smallest. NaN if unknown."""
+        found = [self.of(span.number).p99 for span in self._record.spans if span.phase.quiet]
         return max(found) / min(found) if not any(map(math.isnan, found)) else math.nan
-
-    def ratio(self, phase: int) -> float:
-        """Of p99 to that of the quiet phases; NaN if too little of either is kept."""
-        return self.of(phase).p99 / self.quiet.p99
 
     @property
     def away(self) -> float:
@@ -78,6 +77,13 @@ class Latencies:
         first, last = (moment_at(self._record.begin + at) for at in (0.0, self._record.ended))
         return sum(first <= moment <= last for moment in self._record.away) / (last - first + 1)
 
-    @property
-    def _quiet(self) -> list[int]:
-        return [span.number for span in self._record.spans if span.phase.quiet]
+    def _seconds(self, *phases: int) -> list[list[int]]:
+        """What is kept, by the second in which it was due."""
+        found: dict[int, list[int]] = {}
+        for moment, latencies in self._pieces(*phases):
+            if moment not in self._left_out:
+                found.setdefault(second_of(moment), []).extend(latencies)
+        return list(found.values())
+
+    def _pieces(self, *phases: int) -> list[tuple[int, list[int]]]:
+        return [piece for phase in phases for piece in self._record.latencies.get(phase, [])]

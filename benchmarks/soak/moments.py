@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-MOMENT = 0.1
-"""Seconds. Short beside absences, which come in bursts of many; long beside a request, which seldom belongs to two."""
+MOMENT = 0.02
+"""Seconds. So short that an absence takes little with it; ten times as long as most requests, which thus belong to one."""
 LATE = 0.002
 """Seconds by which a process that does next to nothing may come late: a sleep ends within 0.1 ms on a machine that is there."""
 
@@ -18,6 +18,11 @@ LATE = 0.002
 def moment_at(seconds: float) -> int:
     """Its number, on the monotonic clock that all processes share."""
     return int(seconds / MOMENT)
+
+
+def second_of(moment: int) -> int:
+    """The second, on that clock, in whose course this moment begins."""
+    return int(moment * MOMENT)
 
 
 def moments_between(begin: float, end: float) -> range:

@@ -41,7 +41,7 @@ class Phase:
     early,     the keys that known callers' tokens are signed with, in the first half and in the second
       late
     judged     whether the promise about known callers' latency is about this phase
-    quiet      whether it is what those are compared with
+    quiet      whether it is what judged phases next to it are compared with
     """
 
     name: str
@@ -56,14 +56,15 @@ class Phase:
 
 
 PHASES: tuple[Phase, ...] = (
-    Phase("quiet", 14, "stray", "up", (0,), (0,), (0,), quiet=True),
+    Phase("quiet", 10, "stray", "up", (0,), (0,), (0,), quiet=True),
     Phase("rotation", 10, "stray", "up", (1,), (0,), (0, 1)),
-    Phase("flood", 22, "random", "up", (1, 2), (1,), (1,), judged=True),
+    Phase("flood", 20, "random", "up", (1, 2), (1,), (1,), judged=True),
+    Phase("quiet again", 12, "stray", "up", (1, 2), (1, 2), (1, 2), quiet=True),
     Phase("issuer dead", 12, "stray", "dead", (), (1, 2), (1, 2), judged=True),
-    Phase("issuer back", 12, "stray", "up", (1, 2), (1, 2), (1, 2)),
+    Phase("issuer back", 12, "stray", "up", (1, 2), (1, 2), (1, 2), quiet=True),
     Phase("issuer silent", 16, "stray", "silent", (1, 2), (1, 2), (1, 2), judged=True),
-    Phase("flood, silent", 20, "random", "silent", (1, 2), (1, 2), (1, 2), judged=True),
-    Phase("quiet again", 14, "stray", "up", (1, 2), (1, 2), (1, 2), quiet=True),
+    Phase("flood, silent", 18, "random", "silent", (1, 2), (1, 2), (1, 2), judged=True),
+    Phase("quiet at last", 10, "stray", "up", (1, 2), (1, 2), (1, 2), quiet=True),
 )
 WITHDRAWS = 1
 """The number of the phase at whose beginning the first key is withdrawn."""
@@ -82,6 +83,12 @@ class Span:
     @property
     def seconds(self) -> float:
         return self.end - self.start
+
+
+def quiet_beside(number: int) -> list[int]:
+    """The numbers of the last quiet phase before this one, and of the first one after it."""
+    quiet = [each for each, phase in enumerate(PHASES) if phase.quiet]
+    return [*[each for each in quiet if each < number][-1:], *[each for each in quiet if each > number][:1]]
 
 
 def spans(seconds: float) -> list[Span]:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.report import document
+from benchmarks.soak.bootstrap import Ratio
 from benchmarks.soak.judge import Promise, Row
 from benchmarks.soak.plan import rhythm
 from benchmarks.soak.record import Record
@@ -16,7 +17,7 @@ HEAD = (
     *("driver", "phase", "s", "requests", "p50 ms", "p99 ms", "p99.9 ms", "x quiet", "left out %", "p99 all"),
     *("callers' own", "cpu %", "fetches", "most", "/min", "MB start", "end", "wrong", "waits", "turned away"),
 )
-WORDS = {True: "held", False: "MISSED", None: "not measured"}
+WORDS = {True: "held", False: "MISSED", None: "not sure"}
 _WORDS = 2
 """Columns of words, which stand to the left."""
 
@@ -33,7 +34,7 @@ def judged(promises: Sequence[Promise]) -> str:
     """One line each: whether it was held, if anybody knows."""
     width = max((len(each.text) for each in promises), default=0)
     return "\n".join(
-        f"{WORDS[each.held]:<12}  {each.driver:<7}  {each.text.ljust(width)}  {each.found}".rstrip() for each in promises
+        f"{WORDS[each.held]:<8}  {each.driver:<7}  {each.text.ljust(width)}  {each.found}".rstrip() for each in promises
     )
 
 
@@ -55,11 +56,17 @@ def _run(record: Record) -> dict[str, Any]:
 def _cells(row: Row) -> tuple[str, ...]:
     return (
         *(row.driver, row.phase, _decimal(row.seconds, 1), f"{row.requests:,}"),
-        *(_decimal(value, 2) for value in (row.p50, row.p99, row.p999, row.ratio)),
+        *(_decimal(value, 2) for value in (row.p50, row.p99, row.p999)),
+        _ratio(row.ratio),
         *(_decimal(100 * row.left_out, 0), _decimal(row.p99_all, 2), _decimal(row.callers_p99, 2), _decimal(100 * row.cpu, 0)),
         *(_fetches(row), str(row.most), f"{row.per_minute:.0f}"),
         *(_decimal(row.memory_start, 1), _decimal(row.memory_end, 1), str(row.wrong), str(row.waits), str(row.turned_away)),
     )
+
+
+def _ratio(ratio: Ratio) -> str:
+    """With its interval."""
+    return f"{ratio.value:.2f} ({ratio.low:.2f}-{ratio.high:.2f})" if ratio.is_known else "-"
 
 
 def _fetches(row: Row) -> str:
@@ -72,6 +79,8 @@ def _decimal(value: float | None, digits: int) -> str:
 
 
 def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value
 
 

@@ -1,4 +1,4 @@
-"""The tokens of the callers: good ones, and junk that costs the verifier about the same, whether or not it floods."""
+"""The tokens of the callers: good ones, and junk of the same size, whether or not it floods."""
 
 from __future__ import annotations
 

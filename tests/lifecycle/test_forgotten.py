@@ -14,10 +14,14 @@ import pytest
 from tokenward import AsyncVerifier, Policy, Verifier, entra, forks
 from tokenward.diagnostics import Diagnostics
 from tokenward.keys import loops, threads
+from tokenward.keys.port import FetchRequest, FetchResponse
+from tokenward.keys.rhythm import Rhythm
 from tokenward.middleware.wsgi import BearerMiddleware
 from tokenward.testing import FaultServer, LocalIssuer, faults
 
 Until = Callable[[Callable[[], bool]], None]
+SOON_ENOUGH = 600.0
+"""Seconds for a fetch, during which this process may have much else to do."""
 
 
 @pytest.fixture
@@ -59,19 +63,25 @@ def test_a_verifier_that_is_dropped_ends_its_ticker_and_leaves_nothing(
 
 
 def test_a_verifier_that_is_dropped_during_a_fetch_is_gone_after_it(
-    issuer: LocalIssuer, server: FaultServer, policy: Policy, monkeypatch: pytest.MonkeyPatch, until: Until
+    issuer: LocalIssuer, policy: Policy, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     monkeypatch.setattr(threads, "TICK", 0.005)
     others, events = _threads_of_ours(), list[Any]()
-    server.always(faults.held())
-    verifier = Verifier(policy, observer=events.append)
+    asked, answered = threading.Event(), threading.Event()
+
+    def fetch(request: FetchRequest) -> FetchResponse:
+        asked.set()
+        answered.wait()
+        return issuer.fetch(request)
+
+    verifier = Verifier(policy, observer=events.append, fetch=fetch, rhythm=Rhythm(fetch_timeout=SOON_ENOUGH))
     verifier.warm_up(0.0)
-    until(lambda: len(server.asked) == 1)
+    until(asked.is_set)
     driver, source = _parts(verifier)[1], weakref.ref(verifier._remote[0])
     del verifier
     until(lambda: _are_gone([driver]))
     assert source() is not None, "the fetch has it"
-    server.recover()
+    answered.set()
     until(lambda: _are_gone([source]) and not _threads_of_ours() - others)
     assert [type(event).__name__ for event in events] == ["KeysRefreshed"]
 

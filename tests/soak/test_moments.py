@@ -28,7 +28,7 @@ from tokenward import Issuer, Policy, Verifier
 from tokenward.testing import SigningKey
 
 BEGIN = 1000.0
-SECONDS = 30.0
+SECONDS = 42.0
 STOP = 0.5
 PATIENCE = 60.0
 """Seconds, on a machine that has much else to do."""
@@ -105,7 +105,7 @@ def test_a_machine_that_is_away_is_not_charged_to_the_service(tokens: Tokens) ->
     world = _World(machine=BEGIN + 1)
     latency = _called(world, tokens)
     assert (
-        set(moments_between(BEGIN + 1.1, BEGIN + 1.9)) <= world.record.away <= set(moments_between(BEGIN + 0.9, BEGIN + 1.1 + 1))
+        set(moments_between(BEGIN + 1.1, BEGIN + 1.9)) <= world.record.away <= set(moments_between(BEGIN + 0.9, BEGIN + 1.2 + 1))
     )
     assert latency.p99 < 3
     assert latency.p99_all > 900
@@ -145,7 +145,7 @@ def test_a_request_belongs_to_the_moment_at_which_it_was_due_however_late_it_is_
     ledger = Ledger(Verifier(Policy([issuer])))
     ledger.closed(ledger.opened(tokens.first_sight(0).line(5_050_000_000, 2)), "accepted")
     ((phase, moment, latencies),) = ledger.told()["latencies"]
-    assert (phase, moment, len(latencies)) == (2, 50, 1)
+    assert (phase, moment, len(latencies)) == (2, moment_at(5.05), 1)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_stolen_time_is_the_eighth_number_of_the_kernel_s_line_for_all_processor
 
 def test_the_witness_names_every_moment_that_it_missed() -> None:
     record = Record("async", SECONDS)
-    record.witness_told(json.loads(told(10 * MOMENT + 0.05, 12 * MOMENT + 0.05)))
+    record.witness_told(json.loads(told(10.5 * MOMENT, 12.5 * MOMENT)))
     assert record.away == {10, 11, 12}
 
 
