@@ -16,6 +16,8 @@ import hypothesis
 import pytest
 import trio
 
+from tokenward import forks
+from tokenward.keys.threads import ThreadDriver
 from tokenward.testing import HandClock, IssuerServer, LocalIssuer, SigningKey
 
 T = TypeVar("T")
@@ -56,6 +58,15 @@ def _take_the_share(items: list[pytest.Item]) -> None:
         own: Any = getattr(test, "_hypothesis_internal_use_settings", None) or hypothesis.settings.default
         fewer = hypothesis.settings(own, max_examples=max(5, round(own.max_examples * SHARE)))
         test._hypothesis_internal_use_settings = fewer  # type: ignore[union-attr]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nobody_asks_on() -> Iterator[None]:
+    """A verifier that a module leaves behind would go on asking a server that has ended, and log it into others' output."""
+    yield
+    for holder in list(forks._live):
+        if isinstance(holder, ThreadDriver):
+            holder.close()
 
 
 class Run(Protocol):

@@ -248,17 +248,24 @@ def test_a_token_that_a_terminal_may_have_cut_is_not_used(environment: dict[str,
     assert "may have been cut" in text
 
 
+def _exchanges(standin: Any) -> int:
+    """How many were asked for since the stand-in began, which other tests share."""
+    count: int = standin.get("state")["counts"].get("POST /oidc/v1/token", 0)
+    return count
+
+
 @pytest.mark.servers
 def test_ctrl_c_ends_it_quietly(environment: dict[str, str], standin: Any) -> None:
     token = standin.mint()
     standin.control("fail", mode="slow", path="/oidc", seconds=30)
+    before = _exchanges(standin)
     command = [sys.executable, "-m", "tokenward.cli", "exchange", "--host", standin.url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         assert process.stdin is not None
         process.stdin.write(token.encode())
         process.stdin.close()
         process.stdin = None
-        _until(lambda: standin.get("state")["counts"].get("POST /oidc/v1/token", 0) > 0)
+        _until(lambda: _exchanges(standin) > before)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (130, b"")
