@@ -15,7 +15,7 @@ import tokenward
 ROOT = Path(tokenward.__file__).parent
 
 FLOORS: list[set[str]] = [
-    {"finding", "forks", "hints", "identity", "redaction", "token.algorithms", "token.row", "token.strict"},
+    {"finding", "forks", "hints", "identity", "lazily", "redaction", "token.algorithms", "token.row", "token.strict"},
     {"keys.address", "keys.events", "keys.loops", "keys.port", "keys.waiters"},
     {"errors", "keys.body", "keys.metadata"},
     {"challenge", "keys.fetch", "logger", "token.authorization", "token.header", "validation"},

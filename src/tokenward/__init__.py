@@ -1,7 +1,8 @@
 """tokenward: bearer tokens for Python web services, verified, explained, and never waiting for the identity provider."""
 
-import importlib
 import typing
+
+from tokenward import lazily
 
 if typing.TYPE_CHECKING:
     from tokenward import entra
@@ -26,28 +27,21 @@ __all__ = [
     "entra",
 ]
 
-_HOMES = {
-    "AsyncVerifier": "verifier",
-    "AuthenticationError": "errors",
-    "Identity": "identity",
-    "Issuer": "issuer",
-    "KeysUnavailable": "errors",
-    "Policy": "policy",
-    "PolicyError": "errors",
-    "TokenRejected": "errors",
-    "Verifier": "verifier",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Imported when it is used first (PEP 562): the command line and tools that need one part do not wait for the others."""
-    if name == "entra":
-        return importlib.import_module("tokenward.entra")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"tokenward.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily.from_homes(
+    __name__,
+    {
+        "AsyncVerifier": "tokenward.verifier",
+        "AuthenticationError": "tokenward.errors",
+        "Identity": "tokenward.identity",
+        "Issuer": "tokenward.issuer",
+        "KeysUnavailable": "tokenward.errors",
+        "Policy": "tokenward.policy",
+        "PolicyError": "tokenward.errors",
+        "TokenRejected": "tokenward.errors",
+        "Verifier": "tokenward.verifier",
+        "entra": "tokenward.entra",
+    },
+)
 
 
 def __dir__() -> list[str]:

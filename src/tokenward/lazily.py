@@ -1,0 +1,21 @@
+"""Packages whose parts are imported when they are used first (PEP 562): a command that needs one does not wait for the others."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+
+
+def from_homes(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
+    """The `__getattr__` of a package: for each name it offers, the module that it comes from, as `package` or `package.part`."""
+
+    def __getattr__(name: str) -> object:  # noqa: N807  # it becomes the package's
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        home = importlib.import_module(homes[name])
+        value: object = getattr(home, name, home)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return __getattr__
