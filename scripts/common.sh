@@ -24,18 +24,27 @@ require_python() {
     echo "$python"
 }
 
-# make_environment PYTHON DIRECTORY WHAT...: a virtual environment with WHAT installed, made anew when pyproject.toml changes.
+# make_environment PYTHON DIRECTORY WHAT...: a virtual environment with WHAT installed, made anew when pyproject.toml changes, and
+# when the checkout is moved or copied: an editable installation refers to it by its path. Exits with 2 if that fails, since 1 is a finding.
 make_environment() {
     local python=$1 directory=$2
     shift 2
     local wanted
-    wanted="$* $("$python" -V) $(cksum < pyproject.toml)"
+    wanted="$PWD $* $("$python" -V) $(cksum < pyproject.toml)"
     if [ "$(cat "$directory/.made-for" 2>/dev/null)" = "$wanted" ]; then
         return
     fi
     echo "Installing into $directory ($("$python" -V)) ..." >&2
     rm -rf "$directory"
-    "$python" -m venv "$directory"
-    "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile "$@" >&2 2>&1
+    "$python" -m venv "$directory" ||
+        give_up "$python cannot make a virtual environment. Install its venv module (on Debian: apt install python3-venv)."
+    "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile "$@" >&2 2>&1 ||
+        give_up "The installation into $directory failed, see above. Check the network (pip honours HTTPS_PROXY, PIP_INDEX_URL)."
     echo "$wanted" > "$directory/.made-for"
+}
+
+# give_up WHY: the end of a script that has not begun.
+give_up() {
+    echo "$0: $1 Then run this again." >&2
+    exit 2
 }

@@ -20,7 +20,7 @@ FLOORS: list[set[str]] = [
     {"errors", "keys.body", "keys.metadata"},
     {"challenge", "keys.fetch", "logger", "token.authorization", "token.header", "validation"},
     {"issuer_name", "keylog", "keys.jwk", "keys.rhythm", "token.compact"},
-    {"clouds", "diagnostics", "issuer_fields", "keys.decision", "keys.keyset"},
+    {"clouds", "diagnostics", "issuer_fields", "keys.decision", "keys.keyset", "keys.public_jwk"},
     {"keys.counts", "keys.location", "keys.snapshot"},
     {"issuer_location", "keys.freshness", "keys.loading"},
     {"issuer", "keys.seeding", "keys.status"},

@@ -20,12 +20,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.soak.moments import LATE, moments_between
+from benchmarks.soak.moments import LATE
 from benchmarks.soak.plan import BEFORE, JUNK, KNOWN, WARM_UP, WARMING, Span, spans
 from benchmarks.soak.sink import Sink
 from benchmarks.soak.stats import quantile
 from benchmarks.soak.tokens import Tokens, arrivals
-from benchmarks.soak.wire import Call
+from benchmarks.soak.wire import Call, absence
 from tokenward.testing.keyfile import read_keys
 
 SEED = 6
@@ -110,8 +110,7 @@ def _all(seconds: float) -> Iterator[Span]:
 
 
 def _say_away(begin: float, end: float) -> None:
-    moments = moments_between(begin, end)
-    print(json.dumps({"away": [moments[0], moments[-1]]}), flush=True)
+    print(absence(begin, end), end="", flush=True)
 
 
 def _end_with_the_conductor() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.soak.moments import moment_at
-from benchmarks.soak.wire import KNOWN_CALLER
+from benchmarks.soak.wire import ACCEPTED, KNOWN_CALLER
 from tokenward import AsyncVerifier, Verifier
 from tokenward.identity import Identity
 from tokenward.keys.decision import Lease
@@ -18,7 +18,6 @@ from tokenward.keys.loading import Loading
 from tokenward.keys.source import KeySource
 from tokenward.keys.waiters import Wake
 
-ACCEPTED = "accepted"
 SOMEBODY_ELSE = "accepted_as_another"
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from benchmarks.soak.wire import FORGED, KNOWN_CALLER, RANDOM, STRAY
+from benchmarks.soak.wire import ACCEPTED, FORGED, KNOWN_CALLER, RANDOM, STRAY
 
 _NOBODY_CAN_SAY = frozenset({"unknown_key", "keys_unavailable"})
 _RIGHT: Mapping[str, frozenset[str]] = {
-    KNOWN_CALLER: frozenset({"accepted"}),
+    KNOWN_CALLER: frozenset({ACCEPTED}),
     STRAY: frozenset({"audience_not_accepted"}),
     RANDOM: _NOBODY_CAN_SAY,
     FORGED: frozenset({"signature_invalid"}),

@@ -8,7 +8,6 @@ says nothing, and the callers' own lateness must do.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -16,7 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.soak.moments import LATE, MOMENT, moments_between
+from benchmarks.soak.moments import LATE, MOMENT
+from benchmarks.soak.wire import absence
 
 PERIOD = 0.002
 """Seconds. An absence of twice this is noticed for certain: the sleep ends in its first half."""
@@ -44,12 +44,6 @@ def stolen(stat: str) -> int:
     """Ticks that the hypervisor has taken, of all processors together, as /proc/stat has it; 0 where it says nothing."""
     fields = stat.partition("\n")[0].split()
     return int(fields[8]) if len(fields) > 8 else 0
-
-
-def told(begin: float, end: float) -> str:
-    """The line that says that the machine was away in some part of this stretch of time, on the monotonic clock."""
-    moments = moments_between(begin, end)
-    return json.dumps({"away": [moments[0], moments[-1]]}) + "\n"
 
 
 def _watch(cpu: int) -> None:
@@ -86,7 +80,7 @@ def _waited(read: Callable[[], bytes]) -> float:
 
 
 def _say(begin: float, end: float) -> None:
-    os.write(sys.stdout.fileno(), told(begin, end).encode())  # whole, whichever thread it is
+    os.write(sys.stdout.fileno(), absence(begin, end).encode())  # whole, whichever thread it is
 
 
 if __name__ == "__main__":

@@ -40,9 +40,9 @@ def undivided() -> Iterator[None]:
     if thread in _speaking:
         yield
         return
-    with _door:
-        _speaking.add(thread)
-    try:
+    try:  # from here on: a Ctrl-C in between must not leave this thread among those whom each fork waits for
+        with _door:
+            _speaking.add(thread)
         yield
     finally:
         with (silence := _silence):  # a signal's handler may fork right here, and the child has another

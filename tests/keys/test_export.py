@@ -23,6 +23,7 @@ from tokenward.keys.keyset import read_keyset
 from tokenward.keys.loading import Loaded
 from tokenward.keys.location import Discovery, JwksUri
 from tokenward.keys.port import FetchFailed, FetchRequest, FetchResponse
+from tokenward.keys.public_jwk import public_jwk
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.source import KeySource
 from tokenward.testing import HandClock, LocalIssuer, SigningKey
@@ -145,15 +146,15 @@ def test_every_kind_of_key_comes_back_as_the_very_same(
     else:
         jwk = {"rsa": rsa_jwk, "Ed25519": okp_jwk()}.get(name) or ec_jwk(name)
     key = read_jwk(jwk | ({"alg": algorithm} if algorithm else {}) | said)
-    written = export.public_jwk(key)
+    written = public_jwk(key)
     assert read_jwk(json.loads(json.dumps(written))) == key
-    assert export.public_jwk(read_jwk(written)) == written
+    assert public_jwk(read_jwk(written)) == written
 
 
 def test_coordinates_that_begin_with_zeros_keep_their_length(ec_jwk: Callable[[str], Jwk]) -> None:
     """One key in 128 has such a coordinate, and whoever cuts the zeros off cannot read it back (RFC 7518 section 6.2.1.2)."""
     short = next(key for key in (read_jwk(ec_jwk("P-256")) for _ in range(20_000)) if has_leading_zero(key))
-    assert read_jwk(export.public_jwk(short)) == short
+    assert read_jwk(public_jwk(short)) == short
 
 
 def has_leading_zero(key: Any) -> bool:

@@ -90,6 +90,19 @@ def test_a_lease_that_ran_out_is_not_in_flight(source: KeySource, clock: Any) ->
     assert source.pending() == (None, 0.0)
 
 
+def test_a_start_looks_again_as_soon_as_a_fetch_may_start(source: KeySource, clock: Any, loaded: Callable[..., Loaded]) -> None:
+    """Once the keys are dead, the longer backoff of better days counts no more."""
+    source.finish(started(source), loaded("a"))
+    clock.pass_time(86395)
+    refresh = source.tick()
+    assert refresh is not None
+    source.finish(refresh, FetchFailed("status", retry_after=60.0))
+    clock.pass_time(6)
+    status = source.status()
+    assert (status.keys, status.next_attempt) == ("dead", 35.0)
+    assert source.pending() == (None, 35.0)
+
+
 def test_the_status_counts_keys_failures_waits_and_fetches(source: KeySource, clock: Any, loaded: Callable[..., Loaded]) -> None:
     source.finish(started(source), loaded("a", "b"))
     clock.pass_time(7200)

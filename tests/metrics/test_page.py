@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
@@ -12,6 +13,7 @@ import pytest
 
 from tokenward.keys.counts import Lookup
 from tokenward.keys.decision import Why
+from tokenward.keys.events import KeyEvent
 from tokenward.keys.port import FailureKind
 from tokenward.metrics.instruments import KEYS, REJECTIONS, Instrument
 
@@ -55,3 +57,26 @@ def test_the_programs_of_the_page_run_as_they_stand_and_tell_numbers(number: int
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
     assert ("tokenward_rejections_total{" if number == 0 else '"tokenward.rejections"') in done.stdout
+
+
+def test_the_page_tells_every_event_and_its_fields() -> None:
+    rows = re.findall(r"^\| `(Keys\w+)` \| (.*?) \|", PAGE, re.MULTILINE)
+    told = {name: re.findall(r"`(\w+)`", named) for name, named in rows}
+    assert told == {event.__name__: [field.name for field in fields(event)] for event in get_args(KeyEvent)}
+
+
+def test_the_observer_of_the_page_is_told_of_a_failure() -> None:
+    ends = """
+from tokenward.keys.port import FetchFailed
+from tokenward import verifier as module
+
+class Down:
+    def __call__(self, request):
+        raise FetchFailed("dns")
+
+module.HttpxFetch = Down
+"""
+    program = ends + PROGRAMS[2] + "verifier.warm_up(timeout=0.5)\nverifier.close()\nprint(sorted({kind for _, kind in failed}))"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.endswith("['dns']\n")
+    assert "keys_refresh_failed" in done.stdout

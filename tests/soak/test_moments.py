@@ -23,7 +23,8 @@ from benchmarks.soak.plan import AUDIENCE, ISSUER, KEYS, Span, spans
 from benchmarks.soak.record import Record
 from benchmarks.soak.sink import Sink
 from benchmarks.soak.tokens import Tokens
-from benchmarks.soak.witness import is_away, stolen, told
+from benchmarks.soak.wire import absence
+from benchmarks.soak.witness import is_away, stolen
 from tokenward import Issuer, Policy, Verifier
 from tokenward.testing import SigningKey
 
@@ -168,7 +169,7 @@ def test_stolen_time_is_the_eighth_number_of_the_kernel_s_line_for_all_processor
 
 def test_the_witness_names_every_moment_that_it_missed() -> None:
     record = Record("async", SECONDS)
-    record.witness_told(json.loads(told(10.5 * MOMENT, 12.5 * MOMENT)))
+    record.witness_told(json.loads(absence(10.5 * MOMENT, 12.5 * MOMENT)))
     assert record.away == {10, 11, 12}
 
 

@@ -56,7 +56,6 @@ class Freshness:
     failures: int = 0
     last_start: float = NEVER
     last_miss: float = NEVER
-    last_succeeded: bool = True
     not_before: float = NEVER
     confirm_at: float | None = None
     lapsed: Lease | None = None
@@ -109,7 +108,7 @@ class Freshness:
             return False
         self._count_fruit(lease, keyset)
         self.snapshot = self._snapshot(lease, keyset, mono, wall, max_age, cloud_instance_name)
-        self.failures, self.last_succeeded, self.was_cut_off, self.not_before = 0, True, False, NEVER
+        self.failures, self.was_cut_off, self.not_before = 0, False, NEVER
         self._look_again(mono)
         self._publish(mono, wall)
         return True
@@ -155,6 +154,10 @@ class Freshness:
     def in_flight(self, mono: float) -> Lease | None:
         """The fetch that is under way."""
         return self.lease if self.lease is not None and mono < self.lease.deadline else None
+
+    def is_current(self, lease: Lease) -> bool:
+        """Whether this fetch is still awaited: it has neither ended nor been declared void."""
+        return self.lease is not None and self.lease.number == lease.number
 
     def serving(self, mono: float, wall: float) -> KeySet:
         """The keys that may serve now."""
@@ -224,8 +227,8 @@ class Freshness:
     def _missed(self, mono: float, wall: float, *, may_wait: bool) -> Decision:
         alive = self.alive(mono, wall)
         gate = self._gate(mono, wall)
-        is_sure = self.last_succeeded and not self.was_cut_off  # what was cut off says nothing of a kid
-        if mono < gate and not (alive and self.last_succeeded):
+        is_sure = not self.failures and not self.was_cut_off  # what was cut off says nothing of a kid
+        if mono < gate and (self.failures or not alive):
             return Unavailable(gate - mono)
         if alive and mono < self._cooldown_until():
             return Unknown() if is_sure else Unavailable(self._cooldown_until() - mono)
@@ -247,7 +250,7 @@ class Freshness:
     def _returned(self, lease: Lease, mono: float, wall: float) -> bool:
         """Take the lease back; False if it is void, and whatever it brought comes too late."""
         self._void_dead_lease(mono, wall)
-        if self.lease is None or self.lease.number != lease.number:
+        if not self.is_current(lease):
             return False
         self.lease = None
         return True
@@ -261,7 +264,6 @@ class Freshness:
 
     def _back_off(self, mono: float, wall: float, retry_after: float | None) -> None:
         self.failures += 1
-        self.last_succeeded = False
         rhythm = self.rhythm
         limit = rhythm.backoff_max if self.alive(mono, wall) else rhythm.backoff_max_empty
         pause = min(rhythm.backoff * 2.0 ** min(self.failures - 1, 12), limit) * self.rng.uniform(0.5, 1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias, TypeVar
 
 from tokenward.forks import on_fork, undivided
@@ -63,10 +63,9 @@ class KeySource:
             return keys
         return None
 
-    @property
-    def cloud_instance_name(self) -> str | None:
-        snapshot = self._state.snapshot
-        return snapshot.cloud_instance_name if snapshot else None
+    def _bind_tallies(self) -> None:
+        """What the hit path calls, without looking it up each time."""
+        self._hit, self._stale_hit = self._books.counts.hits.add, self._books.counts.stale_hits.add
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -106,16 +105,16 @@ class KeySource:
         Without a limit it is a start or an operator that waits: they neither count as a request nor take its place.
         """
         with self._lock:
-            current, requests = self._state.lease, limit is not None
-            over = current is None or current.number != lease.number
-            over = over or (requests and self._state.serves(kid, self._monotonic(), self._clock()))  # a seed came meanwhile
-            if not over and self._waiters.is_full(limit):
+            is_request = limit is not None
+            has_come = is_request and self._state.serves(kid, self._monotonic(), self._clock())  # a seed, meanwhile
+            is_over = has_come or not self._state.is_current(lease)
+            if not is_over and self._waiters.is_full(limit):
                 self._books.counts.looked_up("waiters_full")
                 return False
-            self._waiters.joined += requests
-            if not over:
+            self._waiters.joined += is_request
+            if not is_over:
                 self._waiters.join(wake, limit, kid)
-        if over:
+        if is_over:
             wake()
         return True
 
@@ -134,11 +133,10 @@ class KeySource:
         return max(mono - self._monotonic(), 0.0)
 
     def pending(self) -> tuple[Lease | None, float]:
-        """The fetch under way, and the seconds until the next may start."""
+        """The fetch under way; and, if there is none, the seconds until the next may start by itself, else 0."""
         with self._lock:
-            mono = self._monotonic()
-            lease = self._state.lease
-            return (lease if lease and mono < lease.deadline else None), max(self._state.not_before - mono, 0.0)
+            mono, wall = self._monotonic(), self._clock()
+            return self._state.in_flight(mono), self._state.next_attempt(mono, wall) or 0.0
 
     def loading(self, lease: Lease) -> Loading:
         """The requests to make for this lease, and the checks on their answers."""
@@ -157,9 +155,7 @@ class KeySource:
                 self._books.counts.late(lease.why)
             lapse = self._books.lapsed(mono, wall)
             woken = [] if event is None else self._waiters.take()
-        for wake in woken:
-            wake()
-        self._tell(event or lapse)
+        self._announce(woken, event or lapse)
 
     def give_up(self, lease: Lease) -> None:
         """End a fetch that was cut off, as by the end of its event loop: the issuer has not failed, and may be asked again."""
@@ -168,9 +164,7 @@ class KeySource:
             is_current = self._state.given_up(lease, mono, wall)
             event = self._books.given_up(lease, mono, wall) if is_current else self._books.lapsed(mono, wall)
             woken = self._waiters.take() if is_current else []
-        for wake in woken:
-            wake()
-        self._tell(event)
+        self._announce(woken, event)
 
     def seed(
         self,
@@ -203,9 +197,7 @@ class KeySource:
             if ignored is None:
                 self._books.sown()
                 woken = self._waiters.take(keyset.keys)
-        for wake in woken:
-            wake()
-        self._tell(KeysSeeded(self.name, len(keyset), age, ignored))
+        self._announce(woken, KeysSeeded(self.name, len(keyset), age, ignored))
         return ignored is None
 
     def ignore_seed(self, reason: str, age: float | None = None) -> None:
@@ -236,6 +228,11 @@ class KeySource:
 
     # -- what is known ---------------------------------------------------------------------------------------------
 
+    @property
+    def cloud_instance_name(self) -> str | None:
+        snapshot = self._state.snapshot
+        return snapshot.cloud_instance_name if snapshot else None
+
     def age(self) -> float | None:
         return self._state.age(self._monotonic(), self._clock())
 
@@ -257,10 +254,6 @@ class KeySource:
     def status(self) -> KeyStatus:
         with self._lock:
             return self._books.status(self._waiters, self._monotonic(), self._clock())
-
-    def _bind_tallies(self) -> None:
-        """What the hit path calls, without looking it up each time."""
-        self._hit, self._stale_hit = self._books.counts.hits.add, self._books.counts.stale_hits.add
 
     # -- within ----------------------------------------------------------------------------------------------------
 
@@ -288,6 +281,12 @@ class KeySource:
             return None
         self._discovered = loaded.discovered
         return self._books.succeeded(lease, loaded, before, mono)
+
+    def _announce(self, woken: Iterable[Wake], event: KeyEvent | None) -> None:
+        """What a change ends with, outside of the lock: whoever waited first, and then whoever watches."""
+        for wake in woken:
+            wake()
+        self._tell(event)
 
     def _tell(self, event: KeyEvent | None) -> None:
         if event is not None:

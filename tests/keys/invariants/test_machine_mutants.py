@@ -147,7 +147,7 @@ class HangingFetchesAreJoined(Freshness):
 class NoAfterFailure(Freshness):
     def _back_off(self, mono: float, wall: float, retry_after: float | None) -> None:
         super()._back_off(mono, wall, retry_after)
-        self.last_succeeded = True
+        self.failures = 0
 
 
 class SeedsAreFresh(Freshness):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tokenward.challenge import Answer, json_answer
-from tokenward.readiness import readiness
+from tokenward.middleware.readiness.probe import Probe
 from tokenward.verifier import AsyncVerifier
 
 HEALTH = "/-/health"
@@ -20,5 +20,4 @@ def health_of(path: str, verifier: AsyncVerifier, *, draining: bool) -> Answer |
         return None
     if draining:
         return json_answer(503, {"status": "draining"})
-    verifier.fetch_due()  # where no lifespan refreshes keys, a probe may be the only one who asks for them
-    return readiness(verifier.status())
+    return Probe(verifier).answer("GET")
