@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from anyio.from_thread import start_blocking_portal
 
 from tokenward.keys import aio, loops, threads
 from tokenward.keys.aio import AsyncDriver
-from tokenward.keys.decision import Lease, Unavailable, Use
+from tokenward.keys.decision import Lease, Unavailable, Use, Wait
 from tokenward.keys.location import Discovery
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.source import KeySource
@@ -127,6 +128,95 @@ def test_a_loop_closed_without_a_goodbye_blocks_nobody_beyond_its_lease(
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         task.get_coro().close()
         loops._tasks.discard(task)
+
+
+def test_a_thread_that_may_not_wait_looks_once_more(
+    make_source: MakeSource, clock: Clock, okp_jwk: Callable[..., dict[str, object]]
+) -> None:
+    """Keys may have come since it was decided that there is something to wait for."""
+    keys = json.dumps({"keys": [okp_jwk("a")]}).encode()
+
+    class Late(ThreadDriver):
+        def _end_of(self, wait: Wait, source: KeySource, *, is_patient: bool) -> float | None:
+            source.seed(keys, clock.time())
+            return None
+
+    source = make_source(Rhythm())
+    assert isinstance(source.decide("a"), Wait), "somebody else fetches"
+    assert isinstance(Late([source], _fails).find(source, "a"), Use)
+
+
+def _fails(_request: object) -> Any:
+    raise OSError
+
+
+class Impatient:
+    """A lock that a thread cannot wait for without end, not even for itself."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.release = self._lock.release
+
+    def acquire(self, *, blocking: bool) -> bool:
+        return self._lock.acquire(blocking=blocking)
+
+    def __enter__(self) -> None:
+        assert self._lock.acquire(timeout=1), "a thread waits for itself"
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_a_waiter_that_the_collector_finds_blocks_nobody(issuer: Issuer, make_source: MakeSource, clock: Clock) -> None:
+    """Its loop was closed, and the collector comes while a thread holds the source's lock: any allocation may bring it."""
+    source = make_source(Rhythm())
+    loop = asyncio.new_event_loop()
+    waiting = loop.create_task(AsyncDriver([source], _never_answers).find(source, "a"))
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+    waiting._log_destroy_pending = False  # type: ignore[attr-defined]
+    clock.pass_time(120)
+    later = source.tick()
+    assert later is not None
+    source.give_up(later)  # the end of a later fetch lets go of whoever was to be woken
+    gone = weakref.ref(waiting)
+    del waiting, loop
+    source._lock = Impatient()  # type: ignore[assignment]
+    with source._lock:
+        gc.collect()
+        loops._drop_tasks_of_closed_loops()
+        gc.collect()
+    assert gone() is None
+    assert source.status().waiting == 0
+
+
+def test_tasks_of_loops_that_are_closed_are_dropped_when_the_next_begins(
+    issuer: Issuer, make_source: MakeSource, clock: Clock
+) -> None:
+    source, begun = make_source(Rhythm()), len(loops._tasks)
+    for _ in range(5):
+        loop = asyncio.new_event_loop()
+        loop.create_task(AsyncDriver([source], _never_answers).find(source, "a"))._log_destroy_pending = False  # type: ignore[attr-defined]
+        loop.run_until_complete(asyncio.sleep(0.01))
+        loop.close()
+        clock.pass_time(120)
+    assert len(loops._tasks) == begun + 1
+    loops._drop_tasks_of_closed_loops()
+    assert len(loops._tasks) == begun
+
+
+def test_a_client_that_cancels_itself_has_failed(make_source: MakeSource, clock: Clock) -> None:
+    async def cancels_itself(_request: object) -> Any:
+        raise asyncio.CancelledError
+
+    source = make_source(Rhythm())
+    driver, asked = AsyncDriver([source], cancels_itself), []
+    for _ in range(3):
+        asked.append(asyncio.run(driver.find(source, "a")))
+        clock.pass_time(0.1)
+    told = source.status()
+    assert (told.failures, told.fetch, told.fetches) == (1, "backoff", 1)
+    assert all(isinstance(answer, Unavailable) for answer in asked)
 
 
 async def _never_answers(_request: object) -> Any:

@@ -167,7 +167,10 @@ def test_an_export_holds_public_members_and_what_was_said_of_each_key_and_nothin
     assert set(document) == {"version", "exported_at", "sources"}
     assert len(document["sources"]) == 2
     for source in document["sources"]:
-        assert set(source) == {"source", "issuers", "fetched_at", "cloud_instance_name", "serves_without_kid", "keys"}
+        assert set(source) == {
+            *("source", "issuers", "fetched_at", "max_age"),
+            *("cloud_instance_name", "serves_without_kid", "keys"),
+        }
         for jwk in source["keys"]:
             assert set(jwk) <= {"kty", "kid", "n", "e", "issuer", "cloud_instance_name"}
 

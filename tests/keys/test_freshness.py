@@ -33,8 +33,8 @@ class Story:
         self.wall += seconds
         return self
 
-    def lookup(self, kid: str | None, *, may_wait: bool = True) -> Decision:
-        return self.machine.lookup(kid, self.mono, self.wall, may_wait=may_wait)
+    def lookup(self, kid: str | None, *, may_wait: bool = True, joined: Lease | None = None) -> Decision:
+        return self.machine.lookup(kid, self.mono, self.wall, may_wait=may_wait, joined=joined)
 
     def start(self, kid: str | None) -> Lease:
         """The fetch that a lookup starts, in front of the request or behind it."""
@@ -212,6 +212,122 @@ def test_an_unknown_kid_within_the_cooldown_is_a_definite_no_after_a_good_fetch(
 
 def test_an_unknown_kid_is_a_definite_no_to_a_request_that_has_waited_for_a_good_fetch(story: Story) -> None:
     assert story.holding("a").after(60).lookup("x", may_wait=False) == Unknown()
+
+
+def test_who_joined_a_refresh_that_began_before_is_told_no_definite_no_and_its_key_is_searched_behind(story: Story) -> None:
+    """The issuer may have put the key in its set while that answer was on its way."""
+    refresh = story.holding("a").after(2 * HOUR).start("a")
+    assert isinstance(story.after(0.1).lookup("n"), Wait)
+    assert story.after(0.1).fetched(refresh, "a")
+    answer = story.lookup("n", may_wait=False, joined=refresh)
+    assert isinstance(answer, Unavailable)
+    assert answer.start is not None
+    assert (answer.start.why, answer.retry_after) == ("miss", story.machine.rhythm.min_gap)
+    assert story.lookup("n", may_wait=False, joined=refresh) == Unavailable(story.machine.rhythm.min_gap), "one search for all"
+    assert story.after(1.1).fetched(answer.start, "a n")
+    assert isinstance(story.lookup("n"), Use)
+
+
+@pytest.mark.parametrize("kids", [pytest.param("", id="the first fetch"), pytest.param("a", id="a search for a kid")])
+def test_a_fetch_that_a_kid_caused_is_a_definite_no_for_those_who_joined_it(story: Story, kids: str) -> None:
+    story = story.holding(kids).after(60) if kids else story
+    lease = story.start("x")
+    assert story.fetched(lease, "a")
+    assert story.lookup("y", may_wait=False, joined=lease) == Unknown()
+
+
+def test_who_joined_a_refresh_in_the_cooldown_of_a_search_is_told_a_definite_no(story: Story) -> None:
+    story.holding("a").after(2 * HOUR - 10)
+    assert story.fetched(story.start("x"), "a", max_age=0.0)
+    refresh = story.machine.force(story.after(2).mono, story.wall)
+    assert refresh is not None
+    assert story.fetched(refresh, "a")
+    assert story.lookup("y", may_wait=False, joined=refresh) == Unknown()
+
+
+@pytest.mark.parametrize(
+    ("why", "kid"), [pytest.param("miss", "n", id="a search for a kid"), pytest.param("refresh", "a", id="a refresh")]
+)
+def test_a_child_of_a_process_that_was_asking_asks_itself(story: Story, why: str, kid: str) -> None:
+    lease = story.holding("a").after(2 * HOUR if why == "refresh" else 60).start(kid)
+    assert lease.why == why
+    story.machine.forked()
+    own = story.after(0.5).lookup("n")
+    assert isinstance(own, Wait)
+    assert own.start
+    assert story.after(1).fetched(own.lease, "a n")
+    assert isinstance(story.lookup("n"), Use)
+
+
+def test_what_was_cut_off_is_forgotten_at_the_next_good_fetch(story: Story) -> None:
+    story.holding("a").after(60)
+    story.machine.given_up(story.start("x"), story.mono, story.wall)
+    assert isinstance(story.lookup("x"), Unavailable)
+    assert story.after(31).fetched(story.start("x"), "a")
+    assert story.lookup("x") == Unknown()
+
+
+def test_a_second_look_that_was_cut_off_comes_again_after_its_time_and_not_at_once(story: Story) -> None:
+    assert story.holding("a b").after(2 * HOUR).fetched(story.start("a"), "a")
+    look = story.after(20).tick()
+    assert look is not None
+    story.machine.given_up(look, story.mono, story.wall)
+    assert story.after(19).tick() is None
+    assert story.after(1.5).tick() is not None
+
+
+# -- keys from elsewhere -----------------------------------------------------------------------------------------------
+
+
+def seeded(story: Story, kids: str, age: float, max_age: float | None = None) -> bool:
+    return story.machine.seeded(story.keyset(kids), age, story.mono, story.wall, max_age=max_age)
+
+
+def test_a_key_that_is_not_in_a_seed_serves_on_as_one_that_vanished(story: Story) -> None:
+    """Issuers answer from replicas that disagree, in other processes as well."""
+    assert seeded(story.holding("a b").after(7), "a", age=2)
+    assert story.after(89).serves("b")
+    assert not story.after(1.5).serves("b")
+
+
+def test_the_set_is_looked_at_again_after_a_seed_without_a_key(story: Story) -> None:
+    assert seeded(story.holding("a b").after(7), "a", age=2)
+    assert story.after(19).tick() is None
+    assert story.after(1.5).tick() is not None
+
+
+@pytest.mark.parametrize("comes", [pytest.param("fetch", id="a fetch"), pytest.param("seed", id="a seed")])
+def test_a_key_that_vanished_serves_no_longer_than_its_own_set_would_have(story: Story, comes: str) -> None:
+    story.holding("a b").after(DAY - 10)
+    if comes == "seed":
+        assert seeded(story, "a", age=2)
+    else:
+        assert story.fetched(story.start("a"), "a")
+    assert story.after(9).serves("b")
+    assert not story.after(1.5).serves("b")
+    assert story.serves("a")
+
+
+def test_a_set_that_has_died_lends_no_key_to_the_next_one(story: Story) -> None:
+    story.holding("a b").after(DAY + 1)
+    assert story.fetched(story.start("a"), "a")
+    assert not story.serves("b")
+
+
+def test_a_seed_is_refreshed_when_its_server_wished_within_the_limits_of_the_rhythm(story: Story) -> None:
+    assert seeded(story, "a", age=100, max_age=400)
+    assert story.after(250).tick() is None, "400 s, less a tenth, after it was fetched"
+    assert story.after(100).tick() is not None
+
+
+def test_a_fetch_that_failed_after_a_seed_did_not_bring_the_seed_s_keys(story: Story) -> None:
+    assert seeded(story, "a", age=100)
+    snapshot = story.machine.snapshot
+    assert snapshot is not None
+    lease = story.machine.force(story.mono, story.wall)
+    assert lease is not None
+    assert story.failed(lease)
+    assert snapshot.lease < lease.number
 
 
 def test_a_key_that_is_new_just_after_a_refresh_is_found_at_once(story: Story) -> None:

@@ -438,6 +438,17 @@ def test_a_seed_wakes_the_requests_that_wait_for_its_keys_and_no_others(source: 
     assert woken == ["a", "a start", "b"]
 
 
+def test_who_stops_waiting_never_waits_for_the_lock(source: KeySource) -> None:
+    """The collector may end a coroutine while this very thread holds it."""
+    lease, wakes = started(source), [lambda: None, lambda: None]
+    for wake in wakes:
+        source.wait_for(lease, wake, 2, "a")
+    with source._lock:
+        source.stop_waiting(wakes[0])
+    assert source.status().waiting == 1
+    assert source.wait_for(lease, lambda: None, 2, "a"), "the place is free"
+
+
 # -- fetches that are cut off ------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from tokenward.keys.decision import Answer, Lease, Unavailable, Wait
 from tokenward.keys.driving import TICK, Errand, Refresh, WarmUp, behind, join, leave
 from tokenward.keys.loading import Loaded, Loading, advance
-from tokenward.keys.loops import Loop, Signal, current_loop, is_cut_off
+from tokenward.keys.loops import Loop, Signal, current_loop
 from tokenward.keys.port import AsyncFetch, FetchFailed, FetchRequest, FetchResponse, as_failure, checked
 from tokenward.keys.source import KeySource
 
@@ -70,7 +70,7 @@ class AsyncDriver:
             await woken.wait(source.seconds_until(wait.until))
         finally:
             source.stop_waiting(woken.set)
-        return source.decide_finally(kid)
+        return source.decide_finally(kid, wait.lease)
 
     async def _run(self, errands: Sequence[Errand], timeout: float) -> bool:
         loop, begin = current_loop(), time.monotonic()
@@ -99,24 +99,29 @@ class AsyncDriver:
 
 
 async def _fetch_for(loop: Loop, source: KeySource, lease: Lease, fetch: AsyncFetch) -> None:
-    outcome: Loaded | FetchFailed | None = None  # while nobody can say
     try:
-        await loop.sleep(source.seconds_until(lease.start))
-        if not source.seconds_until(lease.deadline):  # this process was suspended, and another fetch may be under way
-            raise FetchFailed("timeout", "its time ran out before it began")
-        outcome = await loop.within(source.rhythm.fetch_timeout, partial(_carried_out, source.loading(lease), fetch))
-    except FetchFailed as failure:
-        outcome = failure
-    except TimeoutError:
-        outcome = FetchFailed("timeout", "the total deadline")
-    except BaseException as exc:
-        outcome = None if is_cut_off(exc) else as_failure(exc)
+        outcome = await _outcome_of(loop, source, lease, fetch)
+    except GeneratorExit:  # the collector may have come while this very thread holds the source's lock: the lease runs out
         raise
-    finally:
-        if outcome is None:
+    except BaseException as exc:
+        if loop.is_cut_off(exc):
             source.give_up(lease)
         else:
-            source.finish(lease, outcome)
+            source.finish(lease, as_failure(exc))
+        raise
+    source.finish(lease, outcome)
+
+
+async def _outcome_of(loop: Loop, source: KeySource, lease: Lease, fetch: AsyncFetch) -> Loaded | FetchFailed:
+    await loop.sleep(source.seconds_until(lease.start))
+    try:
+        if not source.seconds_until(lease.deadline):  # this process was suspended, and another fetch may be under way
+            raise FetchFailed("timeout", "its time ran out before it began")
+        return await loop.within(source.rhythm.fetch_timeout, partial(_carried_out, source.loading(lease), fetch))
+    except FetchFailed as failure:
+        return failure
+    except TimeoutError:
+        return FetchFailed("timeout", "the total deadline")
 
 
 async def _carried_out(loading: Loading, fetch: AsyncFetch) -> Loaded:

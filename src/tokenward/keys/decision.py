@@ -44,9 +44,10 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Nobody can say now; ask again in `retry_after` seconds."""
+    """Nobody can say now; ask again in `retry_after` seconds. `start` as with Use."""
 
     retry_after: float
+    start: Lease | None = None
 
 
 Answer: TypeAlias = Use | Unknown | Unavailable

@@ -108,9 +108,9 @@ def leave(errands: Sequence[Errand], wake: Wake) -> None:
 def behind(answer: Answer) -> Lease | None:
     """The fetch to run behind a request that got this answer."""
     match answer:
-        case Use():
+        case Use() | Unavailable():
             return answer.start
-        case Unknown() | Unavailable():
+        case Unknown():
             return None
         case _:
             assert_never(answer)

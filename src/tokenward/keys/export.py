@@ -1,7 +1,8 @@
 """Keys as text: what sources hold, written down by one process, and read by another one of the same policy as it starts.
 
     {"version": 1, "exported_at": 1800000060.5, "sources": [{"source": "https://...", "issuers": ["https://..."],
-     "fetched_at": 1800000000, "cloud_instance_name": null, "serves_without_kid": false, "keys": [{"kid": ...}]}]}
+     "fetched_at": 1800000000, "max_age": 3600, "cloud_instance_name": null, "serves_without_kid": false,
+     "keys": [{"kid": ...}]}]}
 
 Times are epoch seconds. A source is the same one if its address is, and the issuers that its discovery document may be of.
 Nothing in the document is signed: whoever can change it decides whom the reader believes.
@@ -37,6 +38,7 @@ class Seed:
 
     location: Remote
     as_of: float
+    max_age: float | None
     cloud_instance_name: str | None
     is_sole: bool
     document: bytes
@@ -66,6 +68,7 @@ def _entry(source: KeySource) -> dict[str, object] | None:
     return {
         **_named(source.location),
         "fetched_at": math.floor(saved.fetched_at),  # down, so that what is cut off never makes keys younger
+        "max_age": math.floor(saved.max_age),
         "cloud_instance_name": saved.cloud_instance_name,
         "serves_without_kid": saved.is_sole,
         "keys": [public_jwk(key) for key in saved.keys],
@@ -110,7 +113,8 @@ def _seed(entry: object) -> Seed:
     if not (cloud is None or isinstance(cloud, str)):
         raise ValueError("one of its clouds is no text")
     document, is_sole = json.dumps({"keys": entry.get("keys")}).encode(), entry.get("serves_without_kid") is True
-    return Seed(_location(entry), _seconds(entry.get("fetched_at")), cloud, is_sole, document)
+    as_of, max_age = _seconds(entry.get("fetched_at")), entry.get("max_age")
+    return Seed(_location(entry), as_of, None if max_age is None else _seconds(max_age), cloud, is_sole, document)
 
 
 def _seconds(value: object) -> float:
@@ -154,7 +158,7 @@ def sow(document: str | bytes, sources: Mapping[KeySource, bool], now: float, ob
             source.ignore_seed("it is not in the document")
         else:
             cloud, is_sole = seed.cloud_instance_name, seed.is_sole
-            source.seed(seed.document, seed.as_of, cloud, needs_cloud=needs_cloud, is_sole=is_sole)
+            source.seed(seed.document, seed.as_of, cloud, max_age=seed.max_age, needs_cloud=needs_cloud, is_sole=is_sole)
     for seed in by_location.values():
         tell(observer, KeysSeeded(seed.location.name, 0, now - seed.as_of, "the policy has no such source of keys"))
 

@@ -40,6 +40,9 @@ from tokenward.keys.keyset import KeySet
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.snapshot import NEVER, NO_VIEW, Snapshot, View
 
+_BEGUN_FOR_A_KID = ("miss", "cold")
+"""Fetches after which a kid that they did not bring is unknown. Others may have asked before it was published, or a cache."""
+
 
 @dataclass(slots=True)
 class Freshness:
@@ -65,8 +68,10 @@ class Freshness:
 
     # -- events ----------------------------------------------------------------------------------------------------
 
-    def lookup(self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True) -> Decision:
-        """Decide for one request; with `may_wait=False` the answer is never Wait."""
+    def lookup(
+        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
+    ) -> Decision:
+        """Decide for one request; with `may_wait=False` the answer is never Wait. `joined` is the fetch that it waited for."""
         self._void_dead_lease(mono, wall)
         keys = self._usable(kid, mono, wall)
         if keys:
@@ -76,7 +81,7 @@ class Freshness:
             return Use(keys)
         if self.lease is not None:
             return self._under_way(self.lease, mono, may_wait=may_wait)
-        return self._missed(mono, wall, may_wait=may_wait)
+        return self._missed(mono, wall, may_wait=may_wait, joined=joined)
 
     def tick(self, mono: float, wall: float) -> Lease | None:
         """Start what is due without any request: a first fetch, a refresh, or a look whether a key is really gone."""
@@ -107,7 +112,7 @@ class Freshness:
         if not self._returned(lease, mono, wall):
             return False
         self._count_fruit(lease, keyset)
-        self.snapshot = self._snapshot(lease, keyset, mono, wall, max_age, cloud_instance_name)
+        self.snapshot = self._succeeding(lease.number, keyset, mono, wall, 0.0, max_age, cloud_instance_name)
         self.failures, self.was_cut_off, self.not_before = 0, False, NEVER
         self._look_again(mono)
         self._publish(mono, wall)
@@ -131,18 +136,31 @@ class Freshness:
         self._publish(mono, wall)
         return True
 
-    def seeded(self, keyset: KeySet, age: float, mono: float, wall: float, *, cloud_instance_name: str | None = None) -> bool:
+    def seeded(
+        self,
+        keyset: KeySet,
+        age: float,
+        mono: float,
+        wall: float,
+        *,
+        max_age: float | None = None,
+        cloud_instance_name: str | None = None,
+    ) -> bool:
         """Begin with a validated set that was fetched `age` seconds ago; False if the keys in hand are no older."""
         known = self.age(mono, wall)
         if known is not None and known <= age:
             return False
         number = self.snapshot.lease if self.snapshot else 0
-        self.snapshot = Snapshot(number, keyset.keys, {}, mono - age, wall - age, self._interval(None), cloud_instance_name)
-        self.confirm_at, self.view = None, NO_VIEW  # as after a fork
+        self.snapshot = self._succeeding(number, keyset, mono, wall, age, max_age, cloud_instance_name)
+        self._look_again(mono)
+        self.view = NO_VIEW  # as after a fork
         return True
 
     def forked(self) -> None:
         """A child process keeps the keys, and none of the parent's fetches; its first lookup asks a driver, which then ticks."""
+        if self.lease is not None:
+            self.was_cut_off = True
+            self.last_miss = NEVER if self.lease.why == "miss" else self.last_miss  # the child may look for that kid itself
         self.lease, self.view = None, NO_VIEW
 
     # -- what is known ---------------------------------------------------------------------------------------------
@@ -224,7 +242,7 @@ class Freshness:
             return Unavailable(lease.deadline - mono)
         return self._wait(lease, mono, start=False) if may_wait else Unavailable(self.rhythm.min_gap)
 
-    def _missed(self, mono: float, wall: float, *, may_wait: bool) -> Decision:
+    def _missed(self, mono: float, wall: float, *, may_wait: bool, joined: Lease | None) -> Decision:
         alive = self.alive(mono, wall)
         gate = self._gate(mono, wall)
         is_sure = not self.failures and not self.was_cut_off  # what was cut off says nothing of a kid
@@ -233,6 +251,8 @@ class Freshness:
         if alive and mono < self._cooldown_until():
             return Unknown() if is_sure else Unavailable(self._cooldown_until() - mono)
         if not may_wait:  # it has waited, and the fetch brought nothing for it
+            if alive and is_sure and joined is not None and joined.why not in _BEGUN_FOR_A_KID:
+                return Unavailable(self.rhythm.min_gap, self._start("miss", max(mono, gate), wall))
             return Unknown() if alive and is_sure else Unavailable(self.rhythm.min_gap)
         return self._wait(self._start("miss" if alive else "cold", max(mono, gate), wall), mono, start=True)
 
@@ -281,17 +301,19 @@ class Freshness:
         elif lease.why == "miss":
             self._fruitless += 1
 
-    def _snapshot(
-        self, lease: Lease, keyset: KeySet, mono: float, wall: float, max_age: float | None, cloud_instance_name: str | None
+    def _succeeding(
+        self, lease: int, keyset: KeySet, mono: float, wall: float, age: float, max_age: float | None, cloud: str | None
     ) -> Snapshot:
+        """The new set, with what vanished from the one in hand: it serves on for a while, but no longer than it would have."""
         old = self.snapshot or Snapshot(0, {}, {}, mono, wall, 0.0)
         keys = {kid: _kept(old.keys.get(kid), found) for kid, found in keyset.keys.items()}
+        grace = min(mono + self.rhythm.removal_grace, mono + self.rhythm.max_stale - old.age(mono, wall))
         retiring: dict[str | None, float] = {}
         for kid, found in old.keys.items():
-            stops = old.retiring.get(kid, mono + self.rhythm.removal_grace)
+            stops = min(old.retiring.get(kid, grace), grace)
             if kid is not None and kid not in keys and mono < stops:
                 keys[kid], retiring[kid] = found, stops
-        return Snapshot(lease.number, keys, retiring, mono, wall, self._interval(max_age), cloud_instance_name)
+        return Snapshot(lease, keys, retiring, mono - age, wall - age, self._interval(max_age), cloud)
 
     def _interval(self, max_age: float | None) -> float:
         rhythm = self.rhythm

@@ -41,6 +41,10 @@ class Loop(Protocol):
 
     async def sleep(self, seconds: float) -> None: ...
 
+    def is_cut_off(self, exc: BaseException) -> bool:
+        """Whether the job that runs was cancelled, as at the end of its loop; a client's own cancellation is its failure."""
+        ...
+
 
 def current_loop() -> Loop:
     """The loop that this code runs in: asyncio's (uvloop too), else trio's. Raises RuntimeError where there is none."""
@@ -63,17 +67,16 @@ def is_in_loop() -> bool:
     return False
 
 
-def is_cut_off(exc: BaseException) -> bool:
-    """Whether this ends a coroutine from outside: it was cancelled, as at the end of its loop, or thrown away."""
-    trio = sys.modules.get("trio")
-    return isinstance(exc, (asyncio.CancelledError, GeneratorExit, *((trio.Cancelled,) if trio else ())))
-
-
 class _Asyncio:
     def spawn(self, job: Job) -> None:
+        _drop_tasks_of_closed_loops()
         task = asyncio.get_running_loop().create_task(job(), context=contextvars.Context())
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
+
+    def is_cut_off(self, exc: BaseException) -> bool:
+        task = asyncio.current_task()
+        return isinstance(exc, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
     def signal(self) -> Signal:
         return _AsyncioSignal()
@@ -84,6 +87,13 @@ class _Asyncio:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+def _drop_tasks_of_closed_loops() -> None:
+    """A loop that was closed without cancelling its tasks leaves them, and itself, to whoever holds them."""
+    for task in [each for each in _tasks.copy() if each.get_loop().is_closed()]:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # as gather does for its own
+        _tasks.discard(task)
 
 
 class _AsyncioSignal:
@@ -130,6 +140,11 @@ class _Trio:
         import trio
 
         await trio.sleep(seconds)
+
+    def is_cut_off(self, exc: BaseException) -> bool:
+        import trio
+
+        return isinstance(exc, trio.Cancelled)
 
 
 class _TrioSignal:

@@ -82,11 +82,11 @@ class KeySource:
 
         return self._ask(asked)
 
-    def decide_finally(self, kid: str | None) -> Answer:
-        """The same for a request that has waited: it does not wait again."""
+    def decide_finally(self, kid: str | None, joined: Lease | None = None) -> Answer:
+        """The same for a request that has waited for the fetch `joined`, or must not wait where it is: it does not wait again."""
 
         def asked(state: Freshness, mono: float, wall: float) -> Answer:
-            decision = state.lookup(kid, mono, wall, may_wait=False)
+            decision = state.lookup(kid, mono, wall, may_wait=False, joined=joined)
             answer = Unavailable(self.rhythm.min_gap) if isinstance(decision, Wait) else decision
             self._books.counts.looked_up(outcome_of(answer))
             return answer
@@ -119,14 +119,13 @@ class KeySource:
         return True
 
     def stop_waiting(self, wake: Wake) -> None:
-        with self._lock:
-            self._waiters.leave(wake)
-
-    def turn_away(self) -> Unavailable:
-        """The answer to a request that may not wait where it is."""
-        with self._lock:
-            self._books.counts.looked_up("unavailable")
-        return Unavailable(self.rhythm.min_gap)
+        """Never waits for the lock: the collector may end a coroutine that waits while this very thread holds it."""
+        self._waiters.leave(wake)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._waiters.forget_who_left()
+            finally:
+                self._lock.release()
 
     def seconds_until(self, mono: float) -> float:
         """How long to wait for a time on the source's monotonic clock."""
@@ -172,10 +171,13 @@ class KeySource:
         as_of: float,
         cloud_instance_name: str | None = None,
         *,
+        max_age: float | None = None,
         needs_cloud: bool = False,
         is_sole: bool = True,
     ) -> bool:
         """Begin with a JWKS that was fetched elsewhere, at `as_of` on the epoch clock, as for a start without a network.
+
+        It is refreshed `max_age` seconds after it was fetched, within the limits of the rhythm, as if a server had said so.
 
         Its age counts from then and is never shortened: a set from the future, one that is older than keys may be, one that
         cannot be read and one that is no newer than the keys in hand are ignored, which the observer is told. So is one
@@ -191,7 +193,9 @@ class KeySource:
             mono, wall = self._monotonic(), self._clock()  # in this order: what passes between them must not make it younger
             age = wall - as_of
             ignored = flaw_of_age(age, self.rhythm.max_stale)
-            if ignored is None and not self._state.seeded(keyset, age, mono, wall, cloud_instance_name=cloud_instance_name):
+            if ignored is None and not self._state.seeded(
+                keyset, age, mono, wall, max_age=max_age, cloud_instance_name=cloud_instance_name
+            ):
                 ignored = "the keys in hand are no older"
             woken: list[Wake] = []
             if ignored is None:
@@ -208,10 +212,11 @@ class KeySource:
         """The keys that the issuer published last, for a start elsewhere; None without keys that may serve."""
         with self._lock:
             wall, mono = self._clock(), self._monotonic()  # in this order, as in `seed`
-            keys, age = self._state.published(mono, wall), self._state.age(mono, wall)
-            if not keys or age is None:
+            keys, snapshot = self._state.published(mono, wall), self._state.snapshot
+            if not keys or snapshot is None:
                 return None
-            return Saved(keys, wall - age, self.cloud_instance_name, self._state.has_sole_key)
+            fetched_at = wall - snapshot.age(mono, wall)
+            return Saved(keys, fetched_at, snapshot.interval, snapshot.cloud_instance_name, self._state.has_sole_key)
 
     def awaited_in_vain(self, seconds: float) -> None:
         """Tell the observer that a start went on without these keys."""

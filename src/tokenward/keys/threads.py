@@ -84,7 +84,7 @@ class ThreadDriver:
 
     def _waited(self, source: KeySource, kid: str | None, wait: Wait) -> Answer:
         if self._started.get(source) != wait.lease and is_in_loop():  # perhaps a task of this loop fetches, and would never end
-            return source.turn_away()
+            return source.decide_finally(kid, wait.lease)
         is_patient = self._patient.acquire(blocking=False)
         try:
             return self._waited_until(self._end_of(wait, source, is_patient=is_patient), source, kid, wait.lease)
@@ -94,7 +94,7 @@ class ThreadDriver:
 
     def _waited_until(self, end: float | None, source: KeySource, kid: str | None, lease: Lease) -> Answer:
         if end is None:
-            return source.turn_away()
+            return source.decide_finally(kid, lease)
         woken = threading.Event()
         if not source.wait_for(lease, woken.set, MAX_WAITING, kid):
             return Unavailable(source.rhythm.min_gap)
@@ -102,7 +102,7 @@ class ThreadDriver:
             woken.wait(source.seconds_until(end))
         finally:
             source.stop_waiting(woken.set)
-        return source.decide_finally(kid)
+        return source.decide_finally(kid, lease)
 
     def _end_of(self, wait: Wait, source: KeySource, *, is_patient: bool) -> float | None:
         """Until when a request may keep its thread, on the source's clock; None if it may not wait at all."""
@@ -138,7 +138,7 @@ class ThreadDriver:
         self._started[source] = lease
         try:
             threading.Thread(target=_fetch_for, args=(source, lease, self._fetch), name="tokenward-fetch", daemon=True).start()
-        except RuntimeError:  # no thread to be had, or the interpreter is going down
+        except (RuntimeError, MemoryError):  # no thread to be had, or the interpreter is going down
             source.finish(lease, FetchFailed("not_started", "no thread could be started"))
 
     def _keep_ticking(self) -> None:
@@ -148,7 +148,7 @@ class ThreadDriver:
         self._ticker = threading.Thread(
             target=_keep_looking, args=(weakref.ref(self), self._closed), name="tokenward-ticker", daemon=True
         )
-        with contextlib.suppress(RuntimeError):  # no thread to be had: requests still refresh
+        with contextlib.suppress(RuntimeError, MemoryError):  # no thread to be had: requests still refresh
             self._ticker.start()
 
 

@@ -39,8 +39,11 @@ class Account:
     is_cut_off: bool = False
     fruitless: int = 0
 
+    def age(self, mono: float, wall: float) -> float:
+        return max(mono - self.fetched[0], wall - self.fetched[1], 0.0)
+
     def alive(self, mono: float, wall: float) -> bool:
-        return max(mono - self.fetched[0], wall - self.fetched[1]) < self.rhythm.max_stale
+        return self.age(mono, wall) < self.rhythm.max_stale
 
     def usable(self, kid: str | None, mono: float, wall: float) -> Fingerprints | None:
         serving = self.alive(mono, wall) and mono < self.retiring.get(kid, float("inf"))
@@ -61,6 +64,20 @@ class Account:
         """The fetch ends without a word of the issuer: no failure, and no success."""
         self.flight, self.is_cut_off = None, True
 
+    def fork(self) -> None:
+        """The parent's fetch is not the child's, who may look for its kid as well."""
+        if self.flight is not None:
+            self.last_miss = NEVER if self.flight.why == "miss" else self.last_miss
+            self.cut_off()
+
+    def is_open(self, mono: float) -> bool:
+        """Whether a miss may start a fetch."""
+        return mono - self.last_miss >= self.cooldown
+
+    @property
+    def cooldown(self) -> float:
+        return min(self.rhythm.miss_cooldown * 2.0**self.fruitless, self.rhythm.miss_cooldown_max)
+
     def start(self, lease: Lease, mono: float) -> None:
         require, rhythm = self.rules.require, self.rhythm
         require("I8", mono <= lease.start <= mono + rhythm.min_gap, "a fetch that does not start when it is due")
@@ -68,8 +85,7 @@ class Account:
         require("I2", self.flight is None, "two fetches are in flight")
         require("I3", mono - self.last_start >= rhythm.min_gap - A_MOMENT, "a fetch storm")
         if lease.why == "miss":
-            cooldown = min(rhythm.miss_cooldown * 2**self.fruitless, rhythm.miss_cooldown_max)
-            require("I3", mono - self.last_miss >= cooldown - A_MOMENT, "a miss within the cooldown")
+            require("I3", mono - self.last_miss >= self.cooldown - A_MOMENT, "a miss within the cooldown")
             self.last_miss = mono
         if self.failures and lease.why != "forced":
             least = 0.5 * min(2.0 ** (self.failures - 1), rhythm.backoff_max_empty)
@@ -80,16 +96,21 @@ class Account:
         new: Mapping[str | None, Fingerprints] = {kid: fingerprints(keys) for kid, keys in keyset.keys.items()}
         gained = any(self.keys.get(kid) != keys for kid, keys in new.items() if kid is not None)
         self.fruitless = 0 if gained else self.fruitless + (self.flight is not None and self.flight.why == "miss")
+        self.replace(new, mono, wall)
+        self.fetched, self.flight, self.failures, self.is_cut_off = (mono, wall), None, 0, False
+
+    def replace(self, new: Mapping[str | None, Fingerprints], mono: float, wall: float) -> None:
+        """What vanished serves on for a while, but no longer than it would have."""
+        longest = mono + min(self.rhythm.removal_grace, self.rhythm.max_stale - self.age(mono, wall))
         gone = {kid for kid in self.keys if kid is not None and kid not in new}
-        stops = {kid: self.retiring.get(kid, mono + self.rhythm.removal_grace) for kid in gone}
+        stops = {kid: min(self.retiring.get(kid, longest), longest) for kid in gone}
         self.retiring = {kid: stop for kid, stop in stops.items() if mono < stop}
         self.keys = {**new, **{kid: self.keys[kid] for kid in self.retiring}}
-        self.fetched, self.flight, self.failures, self.is_cut_off = (mono, wall), None, 0, False
 
     def seed(self, keyset: KeySet, age: float, mono: float, wall: float) -> bool:
         """Keys that were fetched elsewhere; whether they are younger than those in hand."""
-        if max(mono - self.fetched[0], wall - self.fetched[1], 0.0) <= age:
+        if self.age(mono, wall) <= age:
             return False
-        self.keys, self.retiring = {kid: fingerprints(keys) for kid, keys in keyset.keys.items()}, {}
+        self.replace({kid: fingerprints(keys) for kid, keys in keyset.keys.items()}, mono, wall)
         self.fetched = (mono - age, wall - age)
         return True

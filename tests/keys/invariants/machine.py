@@ -118,7 +118,8 @@ class Trace:
 
     def fork(self) -> None:
         self.machine.forked()
-        self.account.flight, self.under_way = None, []
+        self.account.fork()
+        self.under_way = []
 
     # -- the machine -----------------------------------------------------------------------------------------------
 
@@ -154,6 +155,7 @@ class Trace:
         self.rules.require(rule, took == current, "an answer counts exactly while its lease is alive")
         if current and keyset is not None and document["keys"]:
             self.account.succeed(keyset, self.mono, self.wall)
+            self.check_joined(lease)
             return
         if current:
             self.account.fail(self.mono)
@@ -232,6 +234,15 @@ class Trace:
             self.note(wait.lease)
         again = self.machine.lookup(kid, self.mono, self.wall, may_wait=False)
         require("I6", not isinstance(again, Wait), "a second wait")
+
+    def check_joined(self, lease: Lease) -> None:
+        """Somebody has waited for this fetch, for a kid that it did not bring."""
+        decision = self.machine.lookup(self.junk, self.mono, self.wall, may_wait=False, joined=lease)
+        self.check_decision(self.junk, decision)
+        if lease.why in ("refresh", "tick", "forced") and self.account.is_open(self.mono):
+            self.rules.require("I12", not isinstance(decision, Unknown), "a definite no by a fetch that began before the request")
+        if isinstance(decision, Unavailable):
+            self.note(decision.start)
 
     def check_view(self) -> None:
         """Whenever the hit path would answer without a decision, a decision would have been the same."""

@@ -177,7 +177,7 @@ def only_exceptions_give_the_lease_back(patch: Patch) -> None:
     finish = KeySource.finish
 
     def mutant(self: KeySource, lease: Lease, outcome: Loaded | FetchFailed) -> None:
-        if not isinstance(outcome, FetchFailed) or outcome.detail != "SystemExit":
+        if not isinstance(outcome, FetchFailed) or outcome.detail not in ("SystemExit", "CancelledError"):
             finish(self, lease, outcome)
 
     patch.setattr(KeySource, "finish", mutant)
@@ -209,7 +209,7 @@ def a_lock_is_held_while_a_request_waits(patch: Patch) -> None:
         with source._lock:
             await woken.wait(source.seconds_until(wait.until))
         source.stop_waiting(woken.set)
-        return source.decide_finally(kid)
+        return source.decide_finally(kid, wait.lease)
 
     patch.setattr(AsyncDriver, "_waited", mutant)
 
@@ -223,7 +223,7 @@ def the_request_fetches_itself(patch: Patch) -> None:
                 with anyio.move_on_after(source.seconds_until(decision.until)):
                     await aio._fetch_for(current_loop(), source, decision.lease, self._fetch)
                 source.stop_waiting(woken.set)
-                return source.decide_finally(kid)
+                return source.decide_finally(kid, decision.lease)
             return await self._waited(current_loop(), source, kid, decision)
         self._start(current_loop(), source, behind(decision))
         return decision
@@ -276,8 +276,8 @@ def asyncio_is_the_only_loop(patch: Patch) -> None:
 def a_wait_in_vain_is_a_definite_no(patch: Patch) -> None:
     decide_finally = KeySource.decide_finally
 
-    def mutant(self: KeySource, kid: str | None) -> Answer:
-        answer = decide_finally(self, kid)
+    def mutant(self: KeySource, kid: str | None, joined: Lease | None = None) -> Answer:
+        answer = decide_finally(self, kid, joined)
         return Unknown() if isinstance(answer, Unavailable) else answer
 
     patch.setattr(KeySource, "decide_finally", mutant)

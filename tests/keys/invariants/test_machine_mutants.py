@@ -55,21 +55,27 @@ class MonotonicClockOnly(Freshness):
 
 
 class NoSingleFlight(Freshness):
-    def lookup(self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True) -> Decision:
+    def lookup(
+        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
+    ) -> Decision:
         self.lease = None
-        return super().lookup(kid, mono, wall, may_wait=may_wait)
+        return super().lookup(kid, mono, wall, may_wait=may_wait, joined=joined)
 
 
 class WaitWhileStale(Freshness):
-    def lookup(self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True) -> Decision:
-        decision = super().lookup(kid, mono, wall, may_wait=may_wait)
+    def lookup(
+        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
+    ) -> Decision:
+        decision = super().lookup(kid, mono, wall, may_wait=may_wait, joined=joined)
         if isinstance(decision, Use) and decision.start:
             return Wait(decision.start, mono + 1, True)
         return decision
 
 
 class WaitAgain(Freshness):
-    def lookup(self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True) -> Decision:
+    def lookup(
+        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
+    ) -> Decision:
         return super().lookup(kid, mono, wall)
 
 
@@ -108,8 +114,10 @@ class WithdrawnKeysServeOn(Freshness):
 
 
 class UnknownKidsAreRemembered(Freshness):
-    def lookup(self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True) -> Decision:
-        decision = super().lookup(kid, mono, wall, may_wait=may_wait)
+    def lookup(
+        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
+    ) -> Decision:
+        decision = super().lookup(kid, mono, wall, may_wait=may_wait, joined=joined)
         if isinstance(decision, Unknown) and self.snapshot:
             self.snapshot = replace(self.snapshot, keys={**self.snapshot.keys, kid: ()})
         return decision
@@ -132,11 +140,11 @@ class CooldownDoesNotGrow(Freshness):
 
 
 class VanishedKeysGoAtOnce(Freshness):
-    def _snapshot(
-        self, lease: Lease, keyset: KeySet, mono: float, wall: float, max_age: float | None, cloud_instance_name: str | None
+    def _succeeding(
+        self, lease: int, keyset: KeySet, mono: float, wall: float, age: float, max_age: float | None, cloud: str | None
     ) -> Snapshot:
         self.snapshot = None
-        return super()._snapshot(lease, keyset, mono, wall, max_age, cloud_instance_name)
+        return super()._succeeding(lease, keyset, mono, wall, age, max_age, cloud)
 
 
 class HangingFetchesAreJoined(Freshness):
@@ -150,14 +158,37 @@ class NoAfterFailure(Freshness):
         self.failures = 0
 
 
+class OldAnswersAreSure(Freshness):
+    def lookup(
+        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
+    ) -> Decision:
+        return super().lookup(kid, mono, wall, may_wait=may_wait)
+
+
+class ChildrenAreSure(Freshness):
+    def forked(self) -> None:
+        self.lease, self.view = None, NO_VIEW
+
+
 class SeedsAreFresh(Freshness):
-    def seeded(self, keyset: KeySet, age: float, mono: float, wall: float, *, cloud_instance_name: str | None = None) -> bool:
-        return super().seeded(keyset, 0.0, mono, wall, cloud_instance_name=cloud_instance_name)
+    def seeded(
+        self,
+        keyset: KeySet,
+        age: float,
+        mono: float,
+        wall: float,
+        *,
+        max_age: float | None = None,
+        cloud_instance_name: str | None = None,
+    ) -> bool:
+        return super().seeded(keyset, 0.0, mono, wall, max_age=max_age, cloud_instance_name=cloud_instance_name)
 
 
 class NoUnlessItFailed(Freshness):
-    def lookup(self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True) -> Decision:
-        decision = super().lookup(kid, mono, wall, may_wait=may_wait)
+    def lookup(
+        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
+    ) -> Decision:
+        decision = super().lookup(kid, mono, wall, may_wait=may_wait, joined=joined)
         nobody_failed = self.failures == 0 and self.lease is None and self.alive(mono, wall)
         return Unknown() if isinstance(decision, Unavailable) and nobody_failed else decision
 
@@ -189,6 +220,8 @@ def accepts_nothing(document: Mapping[str, object]) -> KeySet:
         pytest.param("I8", FlagInsteadOfLease, id="a flag instead of a lease"),
         pytest.param("I12", NoAfterFailure, id="a definite no after a failed fetch"),
         pytest.param("I12", NoUnlessItFailed, id="a definite no after a fetch that was cut off"),
+        pytest.param("I12", OldAnswersAreSure, id="a definite no by a fetch that began before the request"),
+        pytest.param("I12", ChildrenAreSure, id="a definite no in a child whose parent was asking"),
         pytest.param("I13", RetryAfterWithoutLimit, id="Retry-After is believed without limit"),
         pytest.param("I13", BackoffOfBetterDays, id="the backoff of better days delays the recovery"),
     ],

@@ -160,9 +160,7 @@ class Traffic:
         counts = state.lease == lease and clock.mono < lease.deadline
         document = {"keys": list(self.issuer.listed.values())} if self.is_well else self.issuer.document()
         if not self.is_well and (not self.issuer.up or self.rng.random() < 0.1):
-            exception = self.exception()
-            self.account.is_cut_off |= counts and isinstance(exception, asyncio.CancelledError)
-            return exception
+            return self.exception()
         if counts and document["keys"]:
             self.account.succeed(read_keyset(document), clock.mono, clock.wall)
             self.gained = True
@@ -198,7 +196,7 @@ class Traffic:
         if isinstance(answer, Use):
             require("I4", fingerprints(answer.keys) == expected, "a key served that is too old, withdrawn or replaced")
         if isinstance(answer, Unknown):
-            well = self.world.source.status().failures == 0 and not self.account.is_cut_off
+            well = self.world.source.status().failures == 0
             sure = well and self.account.alive(clock.mono, clock.wall)
             require("I12", sure, "a definite no without current keys")
         if isinstance(answer, Unavailable):

@@ -77,6 +77,17 @@ class WatchedLock:
         self._holder = threading.get_ident()
 
     def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def acquire(self, *, blocking: bool) -> bool:
+        """For who goes on without it."""
+        assert not blocking
+        has_it = self._lock.acquire(blocking=False)
+        if has_it:
+            self._holder = threading.get_ident()
+        return has_it
+
+    def release(self) -> None:
         self._holder = None
         self._lock.release()
 

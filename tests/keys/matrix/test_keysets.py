@@ -146,6 +146,26 @@ def test_f24_requests_that_wait_while_the_set_changes_are_judged_by_the_new_one(
     assert (rig.fetches, rig.waits) == (2, 3)
 
 
+def test_f24_who_joins_a_refresh_that_began_before_the_rotation_gets_503_and_the_key_is_fetched_behind_it(
+    open_rig: OpenRig,
+) -> None:
+    rig = open_rig(Rhythm(max_wait=60.0, fetch_timeout=60.0))
+    rig.warm()
+    rig.pass_time(2 * 3600)
+    held = faults.held()
+    rig.server.next(held)
+    assert isinstance(rig.find(rig.kid), Use)
+    rig.until(lambda: len(rig.server.asked) == 2)
+    new = rig.issuer.rotate()
+    waiting = [rig.submit(new.kid) for _ in range(2)]
+    rig.until(lambda: rig.waits == 3)
+    rig.pass_time(2)
+    held.end()
+    assert [type(request.result(20)) for request in waiting] == [Unavailable] * 2
+    rig.until(lambda: rig.fetches == 3)
+    assert isinstance(rig.find(new.kid), Use)
+
+
 def test_f25_after_an_unannounced_rotation_the_first_new_token_passes_after_one_wait(open_rig: OpenRig) -> None:
     rig = open_rig()
     rig.issuer.rotate()
