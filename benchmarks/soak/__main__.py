@@ -1,7 +1,8 @@
 """`python -m benchmarks.soak`, from the root of the repository: rotation, outages and floods, and what known callers feel of it.
 
 The exit code is 1 for wrong verdicts, requests without one, waits with a usable key and more fetches than the rhythm allows;
-never for times or memory, which are the machine's, too. After Ctrl-C it shows what there is, and the code is 130.
+never for times or memory, which are the machine's, too. It is 2 for a run that failed, and for wrong words. After Ctrl-C it shows
+what there is, and the code is 130.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from benchmarks.soak.conductor import Conductor, SoakFailed
 from benchmarks.soak.judge import Promise, promises_of, rows_of
 from benchmarks.soak.latency import Latencies
 from benchmarks.soak.plan import MAX_SECONDS, MIN_SECONDS, Span
-from benchmarks.soak.plot import plot
+from benchmarks.soak.plot import obstacle, plot
 from benchmarks.soak.record import Record
 from benchmarks.soak.report import judged, table, told
 
@@ -36,10 +37,12 @@ def main() -> int:
         return 2
     rows = [row for record in records for row in rows_of(record)]
     promises = [promise for record in records for promise in promises_of(record, rows_of(record))]
-    print(dumps(told(records, rows, promises, vars(options))) if options.json else f"{table(rows)}\n\n{judged(promises)}")
+    document = told(records, rows, promises, vars(options), interrupted=interrupted)
+    print(dumps(document) if options.json else f"{table(rows)}\n\n{judged(promises)}", flush=True)
+    if interrupted:
+        _say(_broken_off(DRIVERS[options.driver][len(records) :]))
     if options.plot is not None:
-        written = plot(records, options.plot)
-        _say(f"written: {options.plot}" if written else "no plot: matplotlib is not installed, or nothing was measured")
+        _say(_drawn(records, options.plot))
     return 1 if _broken(promises) else INTERRUPTED if interrupted else 0
 
 
@@ -57,7 +60,20 @@ def _run(drivers: Sequence[str], seconds: float, threads: int) -> tuple[list[Rec
 
 
 def _broken(promises: Sequence[Promise]) -> bool:
-    return any(promise.is_fact and not promise.held for promise in promises)
+    return any(promise.is_fact and promise.held is False for promise in promises)
+
+
+def _broken_off(missing: Sequence[str]) -> str:
+    return f"interrupted: this is not the soak that was asked for{'; not run: ' if missing else ''}{', '.join(missing)}"
+
+
+def _drawn(records: Sequence[Record], path: Path) -> str:
+    """What became of the plot. Whatever it is, the run is judged by what it found."""
+    try:
+        written = plot(records, path)
+    except OSError as error:
+        return f"no plot: {path} cannot be written: {error.strerror}"
+    return f"written: {path}" if written else "no plot: matplotlib is not installed, or nothing was measured"
 
 
 class _Progress:
@@ -87,7 +103,7 @@ def _say(text: str) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120.0, metavar="N", help="all phases, of both drivers (default: 120)")
     parser.add_argument("--driver", choices=DRIVERS, default="both", help="which verifier; both: half of the time each (default)")
     parser.add_argument("--threads", type=int, default=THREADS, metavar="N", help="in the pool (default: %(default)s)")
@@ -96,9 +112,12 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     each = options.seconds / len(DRIVERS[options.driver])
     if not MIN_SECONDS <= each <= MAX_SECONDS:
-        parser.error(f"--seconds: each driver needs from {MIN_SECONDS} to {MAX_SECONDS}")
+        both = f"{2 * MIN_SECONDS} to {2 * MAX_SECONDS} for both drivers"
+        parser.error(f"--seconds: {both}, {MIN_SECONDS} to {MAX_SECONDS} for one")
     if options.threads < 1:
         parser.error("--threads: at least 1")
+    if options.plot is not None and (why := obstacle(options.plot)) is not None:
+        parser.error(f"--plot: {options.plot} cannot be written: {why}; name a file in a directory that you may write to")
     return options
 
 

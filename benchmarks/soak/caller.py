@@ -84,7 +84,7 @@ class Caller:
 
     def _next(self, span: Span, offset: float, noise: random.Random) -> Call:
         phase = span.phase
-        keys = phase.early if offset < (span.start + span.end) / 2 else phase.late
+        keys = phase.early if offset < span.middle else phase.late
         key = keys[noise.randrange(len(keys))]
         if noise.random() * (KNOWN + JUNK) >= (WARMING if phase is BEFORE else KNOWN):
             return self._tokens.junk(phase.junk, key)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.soak.plan import KEYS, PHASES, WARM_UP, Door, Phase, Span, span_at
+from benchmarks.soak.plan import CALLERS_START, KEYS, PHASES, ROTATION, WARM_UP, Door, Phase, Span, span_at
 from benchmarks.soak.processes import PATIENCE, Child
 from benchmarks.soak.record import Record
 from benchmarks.soak.stats import rss_mb
@@ -23,8 +23,6 @@ STEP = 0.02
 """Seconds between two looks at the clock."""
 MEMORY_EVERY = 0.5
 """Seconds."""
-CALLERS_START = 3.0
-"""Seconds before the warm-up, in which the callers' process starts, and signs the tokens of its regulars."""
 
 Progress = Callable[[Record, float, Span | None], None]
 
@@ -132,6 +130,8 @@ class Conductor:
             span = span_at(now, self.record.spans)
             if span is not None and span is not current:
                 self._enter(span.phase, current.phase.issuer if current else "up")
+                if span.number == ROTATION:
+                    self.record.rotated = self._now()
                 current = span
             if now >= measured + MEMORY_EVERY:
                 measured = now

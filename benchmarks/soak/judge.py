@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmarks.soak.bootstrap import Ratio
 from benchmarks.soak.latency import Latencies
-from benchmarks.soak.plan import WITHDRAWS, Span, rhythm
+from benchmarks.soak.plan import ROTATION, Span, rhythm
 from benchmarks.soak.promise import most_fetches
 from benchmarks.soak.record import Record
 from benchmarks.soak.verdicts import Counts, turned_away, waits_with_a_usable_key, wrong
@@ -78,16 +78,25 @@ def rows_of(record: Record) -> list[Row]:
 
 def promises_of(record: Record, rows: Sequence[Row]) -> list[Promise]:
     """Every promise, for one run and its rows."""
-    waits, bad = waits_with_a_usable_key(record.all_counts()), wrong(record.all_counts())
-    unanswered, over = _unanswered(record), _over(record, rows)
+    over = _over(record, rows)
     return [
-        Promise("wrong verdicts: 0", record.driver, str(bad), bad == 0, is_fact=True),
-        Promise("requests without a verdict: 0", record.driver, str(unanswered), unanswered == 0, is_fact=True),
-        Promise("waits with a usable key: 0", record.driver, str(waits), waits == 0, is_fact=True),
-        Promise("fetches beyond what the rhythm allows: 0", record.driver, ", ".join(over) or "0", not over, is_fact=True),
+        _fact("wrong verdicts: 0", record, _wrong(record)),
+        _fact("requests without a verdict: 0", record, _unanswered(record)),
+        _fact("waits with a usable key: 0", record, waits_with_a_usable_key(record.all_counts())),
+        _fact("fetches beyond what the rhythm allows: 0", record, len(over), ", ".join(over)),
         _latency(record, rows),
         _memory(record),
     ]
+
+
+def _fact(text: str, record: Record, number: int, found: str = "") -> Promise:
+    """Of which there must be none; before the first phase that says nothing yet."""
+    held = None if number == 0 and not record.phases() else number == 0
+    return Promise(text, record.driver, found or str(number), held, is_fact=True)
+
+
+def _wrong(record: Record) -> int:
+    return sum(wrong(counts, findable=record.is_findable(phase)) for phase, counts in record.counts.items())
 
 
 def _row(record: Record, span: Span, latencies: Latencies) -> Row:
@@ -112,7 +121,7 @@ def _row(record: Record, span: Span, latencies: Latencies) -> Row:
         most=_most(record, span),
         memory_start=record.memory_at(span.start),
         memory_end=record.memory_at(span.end),
-        wrong=wrong(counts),
+        wrong=wrong(counts, findable=record.is_findable(span.number)),
         waits=waits_with_a_usable_key(counts),
         turned_away=turned_away(counts),
     )
@@ -121,7 +130,7 @@ def _row(record: Record, span: Span, latencies: Latencies) -> Row:
 def _most(record: Record, span: Span) -> int:
     """The sum of what is allowed while the issuer was this way, and that way; what fails although it is up may be tried again."""
     allowed, news, doors = rhythm(record.seconds), len(span.phase.published), record.doors_in(span)
-    withdrawn = record.spans[WITHDRAWS].start
+    withdrawn = record.spans[ROTATION].start
     vanished = withdrawn <= span.start < withdrawn + allowed.refresh_interval * (1 + allowed.jitter) + allowed.removal_grace
     again = _within(record.failed, span) if doors and doors[-1][0] == "up" else 0
     return again + sum(
@@ -172,6 +181,6 @@ def _worst(ratios: Sequence[Ratio]) -> str:
 def _memory(record: Record) -> Promise:
     start, end = record.memory_at(0.0), record.memory_at(record.ended)
     text = f"memory from start to end: + <= {MOST_MEMORY:g} MB"
-    if start is None or end is None:
+    if start is None or end is None or not record.phases():
         return Promise(text, record.driver, "", held=None, is_fact=False)
     return Promise(text, record.driver, f"{end - start:+.1f} MB", end - start <= MOST_MEMORY, is_fact=False)

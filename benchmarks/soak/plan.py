@@ -13,6 +13,8 @@ KNOWN = 500
 the service is busy for a third of its time; above a half, p99 would be the queue's."""
 JUNK = 1000
 """Tokens in a second that are refused: the flood that is measured."""
+CALLERS_START = 3.0
+"""Seconds before the warm-up, in which the callers' process starts, and signs the tokens of its regulars."""
 WARM_UP = 5.0
 """Seconds before the first phase."""
 WARMING = 1000
@@ -66,8 +68,10 @@ PHASES: tuple[Phase, ...] = (
     Phase("flood, silent", 18, "random", "silent", (1, 2), (1, 2), (1, 2), judged=True),
     Phase("quiet at last", 10, "stray", "up", (1, 2), (1, 2), (1, 2), quiet=True),
 )
-WITHDRAWS = 1
-"""The number of the phase at whose beginning the first key is withdrawn."""
+ROTATION = 1
+"""The number of the phase at whose beginning the first key is withdrawn, and in whose middle its successor is first brought."""
+REFRESHES = 12
+"""In a run, about."""
 BEFORE = Phase("warm-up", 0, "stray", "up", (0,), (0,), (0,))
 
 
@@ -83,6 +87,15 @@ class Span:
     @property
     def seconds(self) -> float:
         return self.end - self.start
+
+    @property
+    def middle(self) -> float:
+        return (self.start + self.end) / 2
+
+
+def is_flooded(number: int) -> bool:
+    """Whether random kids have come by the end of this phase (-1: the warm-up), and used up what may be searched for."""
+    return any(phase.junk == "random" for phase in PHASES[: number + 1])
 
 
 def quiet_beside(number: int) -> list[int]:
@@ -107,6 +120,11 @@ def span_at(offset: float, all_spans: Sequence[Span]) -> Span | None:
 
 
 def rhythm(seconds: float) -> Rhythm:
-    """The defaults, but for the refresh: once an hour, it would not happen. Here it comes in every phase."""
-    interval = seconds / 12
+    """The defaults, but for the refresh: once an hour, it would not happen.
+
+    The first caller with the successor of a key comes when three quarters of an interval have passed. So that key, published less
+    than that before, is hardly ever in hand, and somebody must search for it.
+    """
+    passed = CALLERS_START + WARM_UP + spans(seconds)[ROTATION].middle  # since the first fetch
+    interval = passed / (round(passed * REFRESHES / seconds - 0.75) + 0.75)
     return Rhythm(refresh_interval=interval, refresh_floor=interval)

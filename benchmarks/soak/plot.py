@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,28 @@ from benchmarks.soak.stats import quantile
 
 COLOURS = {"async": "#1f6f5c", "threads": "#7a4fa3"}
 SHADES = {"up": "#ffffff", "dead": "#f3d9d6", "silent": "#f7ead0"}
+SUFFIXES = (".png", ".svg", ".pdf")
+"""What matplotlib can write, as far as anybody wants it."""
 LEGEND = f"seconds; red: the issuer is dead; yellow: it is silent; hatched: {JUNK:,} random kids a second"
 
 
+def obstacle(path: Path) -> str | None:
+    """Why no plot can be written there; None if it can. To find out it makes the directory, and leaves no file."""
+    if path.suffix.lower() not in SUFFIXES:
+        return f"its name must end in {' or '.join(SUFFIXES)}"
+    is_new = not os.path.lexists(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        return str(error.strerror)
+    return None
+
+
 def plot(records: Sequence[Record], path: Path) -> bool:
-    """Write a PNG; False, and no file, where matplotlib is not installed or nothing was measured."""
+    """Write a picture; False, and no file, where matplotlib is not installed or nothing was measured. Raises OSError."""
     pyplot = pyplot_or_none()
     if pyplot is None:
         return False

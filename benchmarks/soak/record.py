@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from benchmarks.soak.moments import MOMENT
-from benchmarks.soak.plan import Door, Span, spans
+from benchmarks.soak.plan import ROTATION, Door, Span, is_flooded, spans
 from benchmarks.soak.verdicts import Counts, Seen
 
 
@@ -28,6 +28,7 @@ class Record:
     memory     (when, MB)
     cpu        (when, seconds of a processor that the service has used until then)
     doors      (when, how the issuer was from then on)
+    rotated    when the issuer had replaced its key
     ended      when the run was over, or broken off
     """
 
@@ -42,6 +43,7 @@ class Record:
     memory: list[tuple[float, float]] = field(default_factory=list)
     cpu: list[tuple[float, float]] = field(default_factory=list)
     doors: list[tuple[float, Door]] = field(default_factory=list)
+    rotated: float = math.inf
     ended: float = 0.0
     begin: float = 0.0
     _arrived: list[float] = field(default_factory=list)
@@ -98,6 +100,11 @@ class Record:
             if 0 <= second < len(found) and moment not in without:
                 found[second].extend(latencies)
         return found
+
+    def is_findable(self, phase: int) -> bool:
+        """Whether a search would find every good key that is brought in this phase: no flood has used it up, and the issuer had
+        published the key before it was brought."""
+        return not is_flooded(phase) and (phase < ROTATION or self.rotated <= self.spans[ROTATION].middle)
 
     def all_counts(self) -> Counts:
         return sum(self.counts.values(), Counter())

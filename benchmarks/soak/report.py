@@ -38,10 +38,13 @@ def judged(promises: Sequence[Promise]) -> str:
     )
 
 
-def told(records: Sequence[Record], rows: Sequence[Row], promises: Sequence[Promise], options: dict[str, Any]) -> dict[str, Any]:
-    """The same for machines, with what it was measured on."""
+def told(
+    records: Sequence[Record], rows: Sequence[Row], promises: Sequence[Promise], options: dict[str, Any], *, interrupted: bool
+) -> dict[str, Any]:
+    """The same for machines, with what it was measured on, and whether it was broken off."""
     made_on = {name: value for name, value in document([], [], options).items() if name not in ("rows", "checks")}
     return made_on | {
+        "interrupted": interrupted,
         "phases": [{name: _finite(value) for name, value in asdict(row).items()} for row in rows],
         "promises": [asdict(promise) for promise in promises],
         "runs": [_run(record) for record in records],
@@ -50,7 +53,9 @@ def told(records: Sequence[Record], rows: Sequence[Row], promises: Sequence[Prom
 
 def _run(record: Record) -> dict[str, Any]:
     allowed, arrived = asdict(rhythm(record.seconds)), sorted(record.arrived)
-    return {"driver": record.driver, "ended": record.ended, "rhythm": allowed, "memory": record.memory, "fetches": arrived}
+    rotated = record.rotated if math.isfinite(record.rotated) else None
+    seen = {"rotated": rotated, "memory": record.memory, "fetches": arrived}
+    return {"driver": record.driver, "ended": record.ended, "rhythm": allowed} | seen
 
 
 def _cells(row: Row) -> tuple[str, ...]:

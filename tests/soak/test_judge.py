@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.soak.judge import Promise, promises_of, rows_of
 from benchmarks.soak.moments import moments_between
-from benchmarks.soak.plan import spans
+from benchmarks.soak.plan import PHASES, ROTATION, spans
 from benchmarks.soak.record import Record
 from benchmarks.soak.report import judged, table, told
 from benchmarks.soak.stats import quantile, rss_mb
@@ -20,7 +20,7 @@ from benchmarks.soak.verdicts import Seen, is_right, turned_away
 SECONDS = 120.0
 NUMBER = 600
 """Requests of each phase: enough to compare it, though some are left out."""
-QUIET, FLOOD, QUIET_AGAIN, DEAD, SILENT = 0, 2, 3, 4, 6
+WARM_UP, QUIET, FLOOD, QUIET_AGAIN, DEAD, SILENT = -1, 0, 2, 3, 4, 6
 
 
 def _record() -> Record:
@@ -32,6 +32,7 @@ def _record() -> Record:
         record.sent[span.number] = (NUMBER, 0.1)
         record.began.append(span.start + 1)
         record.issuer_asked(span.start + 1.1)
+    record.rotated = record.spans[ROTATION].start + 0.1
     return record
 
 
@@ -208,7 +209,8 @@ RIGHT = [
     pytest.param(Seen("k", True, False, "accepted"), True, id="a known caller gets in"),
     pytest.param(Seen("k", True, False, "keys_unavailable"), False, id="a known caller with a usable key gets 503"),
     pytest.param(Seen("k", True, False, "unknown_key"), False, id="a known caller with a usable key gets 401"),
-    pytest.param(Seen("k", False, True, "keys_unavailable"), True, id="a new key is not in hand yet"),
+    pytest.param(Seen("k", False, True, "keys_unavailable"), True, id="a new key is not in hand yet, and its caller gets 503"),
+    pytest.param(Seen("k", False, True, "unknown_key"), False, id="a new key that a search would have found is unknown"),
     pytest.param(Seen("k", True, False, "accepted_as_another"), False, id="a known caller is taken for another"),
     pytest.param(Seen("s", False, False, "audience_not_accepted"), True, id="a stray is refused for its audience"),
     pytest.param(Seen("s", False, False, "keys_unavailable"), False, id="a stray causes a search for keys"),
@@ -218,12 +220,52 @@ RIGHT = [
     pytest.param(Seen("r", False, False, "RuntimeError"), False, id="an exception escapes"),
     pytest.param(Seen("f", True, False, "signature_invalid"), True, id="a forgery is refused"),
     pytest.param(Seen("f", True, False, "accepted"), False, id="a forgery gets in"),
+    pytest.param(Seen("f", False, False, "keys_unavailable"), True, id="a forgery's key is not in hand yet"),
+    pytest.param(Seen("f", False, False, "unknown_key"), False, id="a forgery's key that a search would have found is unknown"),
 ]
 
 
 @pytest.mark.parametrize(("seen", "right"), RIGHT)
 def test_a_verdict_is_wrong_if_the_keys_in_hand_excuse_it_not(seen: Seen, right: bool) -> None:
-    assert is_right(seen) == right
+    assert is_right(seen, findable=True) == right
+
+
+@pytest.mark.parametrize("kind", [pytest.param("k", id="a known caller"), pytest.param("f", id="a forgery")])
+def test_a_new_key_may_be_unknown_once_a_flood_has_used_up_the_searches_but_not_if_it_is_in_hand(kind: str) -> None:
+    assert is_right(Seen(kind, False, False, "unknown_key"), findable=False)
+    assert not is_right(Seen(kind, True, False, "unknown_key"), findable=False)
+
+
+def _no_key_is_searched(record: Record, phase: int) -> None:
+    """As if a verifier said of every key that is not in hand that it is unknown."""
+    record.counts[phase] = Counter({Seen("k", False, False, "unknown_key"): 3, Seen("k", True, False, "accepted"): NUMBER - 3})
+    record.sent[phase] = (NUMBER, 0.1)
+
+
+@pytest.mark.parametrize("phase", [pytest.param(WARM_UP, id="warm-up"), QUIET, ROTATION], ids=lambda each: PHASES[each].name)
+def test_a_verifier_that_searches_no_key_gives_wrong_verdicts_before_any_flood(phase: int) -> None:
+    record = _record()
+    _no_key_is_searched(record, phase)
+    assert _missed(record) == ["wrong verdicts"]
+    assert [row.wrong for row in rows_of(record) if row.wrong] == ([] if phase == WARM_UP else [3])
+
+
+@pytest.mark.parametrize("phase", range(FLOOD, len(PHASES)), ids=lambda each: PHASES[each].name)
+def test_from_the_first_flood_on_a_key_that_is_not_in_hand_may_be_unknown(phase: int) -> None:
+    record = _record()
+    _no_key_is_searched(record, phase)
+    assert _missed(record) == []
+
+
+@pytest.mark.parametrize(
+    ("late", "missed"),
+    [pytest.param(0.0, ["wrong verdicts"], id="just in time"), pytest.param(0.1, [], id="after its first caller")],
+)
+def test_a_key_may_be_unknown_that_the_issuer_had_not_published_when_it_was_brought(late: float, missed: list[str]) -> None:
+    record = _record()
+    record.rotated = record.spans[ROTATION].middle + late
+    _no_key_is_searched(record, ROTATION)
+    assert _missed(record) == missed
 
 
 def test_callers_turned_away_are_counted_and_are_no_wrong_verdicts() -> None:
@@ -246,19 +288,41 @@ def test_a_run_that_was_broken_off_shows_the_phases_that_had_begun() -> None:
     assert [(row.phase, row.seconds) for row in rows_of(record)] == [("quiet", 10.0), ("rotation", 8.0)]
 
 
-def test_a_run_that_was_broken_off_in_the_warm_up_has_an_empty_table() -> None:
-    record = Record("async", SECONDS)
+def _broken_off_in_the_warm_up() -> Record:
+    counts = {WARM_UP: Counter({Seen("k", True, False, "accepted"): NUMBER})}
+    return Record("async", SECONDS, counts=counts, memory=[(-4.0, 60.0), (-3.5, 60.1)])
+
+
+def test_a_run_that_was_broken_off_in_the_warm_up_has_an_empty_table_and_holds_nothing() -> None:
+    record = _broken_off_in_the_warm_up()
+    promises = promises_of(record, rows_of(record))
     assert table(rows_of(record)).count("\n") == 1
-    assert "held" in judged(promises_of(record, rows_of(record)))
+    assert [each.held for each in promises] == [None] * 6
+    assert all(line.startswith("not sure") for line in judged(promises).splitlines())
+
+
+def test_a_wrong_verdict_in_the_warm_up_is_wrong_though_the_run_was_broken_off_in_it() -> None:
+    record = _broken_off_in_the_warm_up()
+    _no_key_is_searched(record, WARM_UP)
+    assert _missed(record) == ["wrong verdicts"]
 
 
 def test_the_document_for_machines_holds_no_numbers_that_json_has_not() -> None:
     record = _record()
     record.latencies.clear()
     rows = rows_of(record)
-    text = json.dumps(told([record], rows, promises_of(record, rows), {}))
+    text = json.dumps(told([record], rows, promises_of(record, rows), {}, interrupted=False))
     assert "NaN" not in text
     assert len(json.loads(text)["phases"]) == 9
+
+
+@pytest.mark.parametrize("interrupted", [True, False], ids=["broken off", "whole"])
+def test_the_document_for_machines_says_whether_the_run_was_broken_off(interrupted: bool) -> None:
+    assert told([_record()], [], [], {}, interrupted=interrupted)["interrupted"] is interrupted
+
+
+def test_the_document_for_machines_knows_no_infinity() -> None:
+    assert "Infinity" not in json.dumps(told([Record("async", SECONDS)], [], [], {}, interrupted=True))
 
 
 @pytest.mark.parametrize(

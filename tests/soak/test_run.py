@@ -32,6 +32,7 @@ def test_a_short_run_counts_everything_and_finds_nothing_wrong(root: Path) -> No
     assert all(0 <= phase["left_out"] <= 1 for phase in phases.values())
     assert any((phase["cpu"] or 0) > 0 for phase in phases.values())
     assert phases["flood"]["arrived"] >= 1
+    assert found["runs"][0]["rotated"] >= phases["quiet"]["seconds"], "else a key that is unknown is excused"
     assert [each for each in found["promises"] if each["is_fact"] and not each["held"]] == []
     assert "issuer dead ..." in done.stderr
 
@@ -49,6 +50,7 @@ def test_an_interrupt_ends_the_run_and_shows_what_there_is(root: Path) -> None:
     assert started.returncode == 130, rest
     assert "threads  quiet" in out
     assert "wrong verdicts: 0" in out
+    assert "interrupted: this is not the soak that was asked for" in rest
     assert "Traceback" not in rest
 
 
