@@ -8,26 +8,30 @@ requests that wait. GUARDED_MUTANT names a defect to put into this process, so t
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tokenward import AsyncVerifier, Verifier, entra
+from tokenward import AsyncVerifier, Identity, Verifier, entra
 from tokenward.keys import threads
-from tokenward.keys.decision import Answer, Lease
+from tokenward.keys.decision import Answer, Decision, Lease, Unknown
 from tokenward.keys.fetch import AsyncHttpxFetch, HttpxFetch
+from tokenward.keys.freshness import Freshness
 from tokenward.keys.port import FetchRequest, FetchResponse
 from tokenward.keys.rhythm import Rhythm
 from tokenward.keys.source import KeySource
@@ -50,7 +54,15 @@ POLICY = entra.api(
 )
 RHYTHM = Rhythm(**json.loads(os.environ.get("RHYTHM", "{}")))
 MANY = 20
-"""Requests that begin during one fetch, after which a request that was there before it, and still is, has waited for it."""
+"""Requests that begin during one fetch, after which a request that was there before them, and still is, has waited for it."""
+
+
+@dataclass(eq=False, slots=True)
+class Seen:
+    """A request: how many came before it, and the key that its token names."""
+
+    number: int
+    kid: str
 
 
 class Watch:
@@ -59,13 +71,13 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self.requests: list[object] = []
-        self.waits: set[object] = set()
-        self._served: dict[object, object] = {}
+        self.requests: list[Seen] = []
+        self.waits: set[Seen] = set()
+        self._served: dict[object, Seen] = {}
 
     @contextlib.contextmanager
-    def request(self) -> Iterator[None]:
-        who, request = _thread_or_task(), object()
+    def request(self, authorization: str | None) -> Iterator[None]:
+        who, request = _thread_or_task(), Seen(len(self.requests), _kid(authorization or ""))
         self.requests.append(request)
         self._served[who] = request
         try:
@@ -75,16 +87,16 @@ class Watch:
 
     @contextlib.contextmanager
     def fetch(self) -> Iterator[None]:
-        before, begun = set(self._served.values()), len(self.requests)
+        begun = len(self.requests)
         own = self.own_request()
         self.waits.update({own} if own else ())
         try:
             yield
         finally:
-            if len(self.requests) - begun >= MANY:
-                self.waits.update(before & set(self._served.values()))
+            last = len(self.requests) - MANY
+            self.waits.update(request for request in list(self._served.values()) if max(begun, request.number) <= last)
 
-    def own_request(self) -> object | None:
+    def own_request(self) -> Seen | None:
         """The request that this very thread or task serves."""
         return self._served.get(_thread_or_task())
 
@@ -96,13 +108,23 @@ def _thread_or_task() -> object:
         return threading.get_ident()
 
 
+def _kid(authorization: str) -> str:
+    """Empty without a token that names one."""
+    header = authorization.removeprefix("Bearer ").partition(".")[0]
+    try:
+        return str(json.loads(base64.urlsafe_b64decode(header + "=="))["kid"])
+    except (ValueError, KeyError):
+        return ""
+
+
 WATCH = Watch()
 
 
 def _told(verifier: Verifier | AsyncVerifier) -> dict[str, Any]:
     time.sleep(BUSY)
     sources = [asdict(source) for source in verifier.status()]
-    return {"pid": os.getpid(), "sources": sources, "requests": len(WATCH.requests), "waits": len(WATCH.waits)}
+    waits = Counter(request.kid for request in WATCH.waits)
+    return {"pid": os.getpid(), "sources": sources, "requests": len(WATCH.requests), "waits": waits}
 
 
 # -- ASGI --------------------------------------------------------------------------------------------------------------
@@ -126,7 +148,8 @@ class _Watched:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with WATCH.request() if scope["type"] == "http" else contextlib.nullcontext():
+        is_request = scope["type"] == "http"
+        with WATCH.request(Headers(scope=scope).get("authorization")) if is_request else contextlib.nullcontext():
             await self.app(scope, receive, send)
 
 
@@ -189,7 +212,7 @@ def wsgi() -> WSGIApplication:
     guarded = WsgiBearerMiddleware(app, verifier=verifier, exempt=OPEN)
 
     def watched(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with WATCH.request():
+        with WATCH.request(environ.get("HTTP_AUTHORIZATION")):
             return guarded(environ, start_response)
 
     return watched
@@ -233,10 +256,34 @@ def _remember_for_ever() -> None:
     Memory.recall = mutated  # type: ignore[method-assign]
 
 
+def _never_look_for_a_key() -> None:
+    """Whoever comes with a kid that is not among the keys is refused at once; new keys come with the refreshes."""
+    missed = Freshness._missed
+
+    def mutated(self: Freshness, mono: float, wall: float, **how: Any) -> Decision:
+        return Unknown() if self.alive(mono, wall) else missed(self, mono, wall, **how)
+
+    Freshness._missed = mutated  # type: ignore[method-assign]
+
+
+def _wait_for_any_fetch() -> None:
+    """Whoever comes while somebody's key is looked for waits as well, whatever keys are in hand."""
+    verify = AsyncVerifier._verify
+
+    async def mutated(self: AsyncVerifier, token: bytes) -> Identity:
+        while any(source.pending()[0] for source in self._remote):  # noqa: ASYNC110  # a defect
+            await asyncio.sleep(BUSY)
+        return await verify(self, token)
+
+    AsyncVerifier._verify = mutated  # type: ignore[method-assign]
+
+
 MUTANTS = {
     "fetch_in_request": _fetch_in_request,
     "wait_for_refresh": _wait_for_refresh,
     "remember_for_ever": _remember_for_ever,
+    "never_look_for_a_key": _never_look_for_a_key,
+    "wait_for_any_fetch": _wait_for_any_fetch,
 }
 if "GUARDED_MUTANT" in os.environ:
     MUTANTS[os.environ["GUARDED_MUTANT"]]()

@@ -133,6 +133,40 @@ def test_a_child_serves_at_once_and_can_fetch(python: Python, kind: str, moment:
     assert (done.returncode, done.stderr) == (42, ""), done.stderr
 
 
+CUT_OFF = """
+    def live():
+        faulthandler.dump_traceback_later(20, exit=True)
+        assert verify(known).subject, "a known caller"
+        assert source.status().fetches == source.status().waits == 0, "a known caller waited"
+        assert verify(new).subject, "a token of the key that the parent looks for"
+        assert source.status().fetches == 1, "its own"
+        if kind == "threads":
+            verifier.close()
+
+    new, begun, over = issuer.user_token(), threading.Event(), threading.Event()
+    who, moment = moment, "in a fetch"
+    if who == "who fetches":
+        hooks.append(lambda: (fork(), over.set()))
+        verify(new)
+    else:
+        hooks.append(lambda: (begun.set(), over.wait(20)))
+        threading.Thread(target=verify, args=(new,), daemon=True).start()
+        assert begun.wait(20)
+        fork()
+        over.set()
+    assert over.is_set() and verify(new).subject, "the parent's own look goes on"
+    os._exit(42)
+"""
+
+
+@pytest.mark.parametrize("forks", ["who fetches", "another thread"])
+@pytest.mark.parametrize("kind", ["threads", "asyncio"])
+def test_a_child_looks_itself_for_the_key_that_its_parent_was_looking_for(python: Python, kind: str, forks: str) -> None:
+    """The parent alone is answered what it asked. The child must not refuse good tokens until it may ask again."""
+    done = python(WORLD + CUT_OFF, kind, forks)
+    assert (done.returncode, done.stderr) == (42, ""), done.stderr
+
+
 STORM = """
     def call():
         while True:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -33,7 +34,13 @@ QUICK = {
 """A rhythm in which an hour is half a second, and a key that was withdrawn serves a second longer. Patience is as it is."""
 LONG = 600.0
 """Seconds that an answer is held back: until the test says otherwise, or the fetch is given up."""
-COLUMNS = ("phase", "requests", "200", "401", "wrong", "waits", "waits seen", "hits", "fetches")
+ON_ITS_WAY = 0.2
+"""Seconds that an answer takes, so that others come while somebody waits for it."""
+CROWD = 100
+"""Requests beside those that wait: more than the app's watch must see come."""
+AS_SHIPPED: dict[str, float] = {}
+"""The rhythm of whoever sets none: the next refresh is an hour away."""
+COLUMNS = ("phase", "requests", "200", "401", "503", "wrong", "waits", "waits seen", "hits", "fetches")
 SEARCHES = ("miss_waited", "unknown", "unavailable", "waiters_full")
 """Lookups that did not find their key in hand."""
 
@@ -45,8 +52,10 @@ Until: TypeAlias = Callable[[Callable[[], bool]], None]
 
 @dataclass
 class Phase:
-    """One part of a load. `wrong` names each answer that was not the right one; `keyless` are the requests for whose token there
-    is no key any more, which may search for it.
+    """One part of a load. `wrong` names each answer that was not the right one.
+
+    `must_search` are the requests whose token has a key that their worker does not have; `may_search` are these and others, of
+    which nobody can say. Their tokens name the key `sought`.
     """
 
     callers: Sequence[Caller]
@@ -54,7 +63,9 @@ class Phase:
     answers: Counter[int] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     deltas: Counter[str] = field(default_factory=Counter)
-    keyless: int = 0
+    must_search: int = 0
+    may_search: int = 0
+    sought: str = ""
     until: int = REQUESTS
     over: bool = False
 
@@ -69,18 +80,19 @@ class Phase:
     def flaws(self) -> list[str]:
         """What must not be, in words: none is the only good answer."""
         told, searches = self.deltas, sum(self.deltas[name] for name in SEARCHES)
+        least, most = self.must_search, self.may_search
         flaws = {
-            f"{told['waits']} waits": told["waits"] > self.keyless,
-            f"{told['waits seen']} waits seen": told["waits seen"] > told["waits"],
-            f"{searches} searches, where {self.keyless} had no key": searches != self.keyless,
-            "somebody was let in without a look at the keys": told["hits"] < self.answers[200],
+            f"{told['waits']} waits": told["waits"] > most,
+            f"{told['waits seen']} waits seen": not told["waits seen"] == told[f"waits seen: {self.sought}"] <= told["waits"],
+            f"{searches} searches, not {least} to {most}": not least <= searches <= most,
+            "somebody was let in without a look at the keys": told["hits"] + told["miss_waited"] < self.answers[200],
             "somebody was served whom nobody watched": told["requests"] < self.requests,
         }
         return self.wrong[:10] + [flaw for flaw, holds in flaws.items() if holds]
 
     def row(self) -> tuple[str, ...]:
-        counted = (self.requests, self.answers[200], self.answers[401], len(self.wrong))
-        return (self.name, *map(str, counted), *(str(self.deltas[name]) for name in COLUMNS[5:]))
+        counted = (self.requests, *(self.answers[status] for status in (200, 401, 503)), len(self.wrong))
+        return (self.name, *map(str, counted), *(str(self.deltas[name]) for name in COLUMNS[6:]))
 
 
 class Load:
@@ -119,14 +131,25 @@ class Load:
                 time.sleep(BREATH)
             self.call(phase, *phase.callers[turn % len(phase.callers)])
 
-    def call(self, phase: Phase, name: str, token: str | None, right: int) -> None:
+    def at_once(self, phase: Phase, callers: Sequence[Caller]) -> None:
+        """One request of each of them, who may have to search, or to come again: all together, beside those who call already,
+        and beside a crowd without tokens, who come and go while anybody waits.
+        """
+        phase.may_search += len(callers)
+        with ThreadPoolExecutor(2 * len(callers)) as pool:
+            calls = [pool.submit(self.call, phase, *caller, 503) for caller in callers]
+            calls += [pool.submit(self.call, phase, "no token", None, 401) for _ in range(CROWD)]
+        for call in calls:
+            call.result()
+
+    def call(self, phase: Phase, name: str, token: str | None, *right: int) -> None:
         """One request, and what it was answered."""
         try:
             status = self.service.get(token).status
         except (OSError, ValueError) as exc:
             status, name = 0, f"{name}: {type(exc).__name__}"
         phase.answers[status] += 1
-        if status != right:
+        if status not in right:
             phase.wrong.append(f"{name}: {status}")
 
 
@@ -140,7 +163,8 @@ def _sums(workers: Told) -> Counter[str]:
     """What all workers have counted together, for all of their sources of keys."""
     sums: Counter[str] = Counter()
     for told in workers.values():
-        sums.update({"requests": told["requests"], "waits seen": told["waits"]})
+        sums.update({"requests": told["requests"], "waits seen": sum(told["waits"].values())})
+        sums.update({f"waits seen: {kid}": waits for kid, waits in told["waits"].items()})
     for source in itertools.chain.from_iterable(told["sources"] for told in workers.values()):
         lookups = source["counts"]["lookups"]
         sums.update(waits=source["waits"], fetches=source["fetches"], hits=lookups["hit"] + lookups["hit_stale"])
@@ -158,9 +182,10 @@ def endure(serve: Callable[..., Any], issuer_process: Any, request: pytest.Fixtu
     `parts` are the only ones of the story to tell, and `mutant` is the defect that the workers have.
     """
 
-    def run(server: str, app: str, *options: str, parts: Sequence[str] = tuple(PARTS), mutant: str | None = None) -> list[Phase]:
+    def run(server: str, app: str, *options: str, parts: Sequence[str] = STORY, mutant: str | None = None) -> list[Phase]:
         environment = issuer_process.environment | ({"GUARDED_MUTANT": mutant} if mutant else {})
-        service = serve(server, app, environment, *options, workers=2, rhythm=QUICK)
+        rhythm = AS_SHIPPED if "new key" in parts else QUICK
+        service = serve(server, app, environment, *options, workers=2, rhythm=rhythm)
         load = Load(service)
         until(lambda: load.everywhere(lambda source: source["usable"] > 0))
         callers = _callers(issuer_process)
@@ -188,6 +213,27 @@ def _rotation(load: Load, issuer: Any, until: Until, old: list[Caller]) -> list[
         until(lambda: load.everywhere(lambda source: kid in source["kids"]))
         new = _callers(issuer)
         phase.go_on([*old[:8], *new])
+    return new
+
+
+def _new_key(load: Load, issuer: Any, until: Until, old: list[Caller]) -> list[Caller]:
+    """A new key, whose tokens everybody has at once: no worker has seen it, and no refresh is due.
+
+    Each source of each worker must be asked for it once. Until all of them have it, whoever comes may be told to come again.
+    """
+    with load.phase(old) as phase:
+        issuer.control("fail", mode="slow", seconds=ON_ITS_WAY)
+        phase.sought = kid = issuer.control("rotate")["kid"]
+        new = _good(issuer)
+
+        def all_have_it() -> bool:
+            load.at_once(phase, new)
+            return bool(phase.wrong) or load.everywhere(lambda source: kid in source["kids"])
+
+        until(all_have_it)
+        phase.must_search = sum(len(sources) for sources in load.service.statuses().values())
+        issuer.control("recover")
+        phase.go_on([*old, *new])
     return new
 
 
@@ -230,9 +276,11 @@ def _withdrawal(load: Load, issuer: Any, until: Until, old: list[Caller]) -> lis
         until(lambda: load.everywhere(lambda source: kid in source["kids"] and withdrawn not in source["kids"]))
         new = _callers(issuer)
         phase.go_on([*others, *new])
+        phase.sought = withdrawn
         for name, token, _ in [caller for caller in old if caller[2] == 200] * 3:
-            phase.keyless += 1
             load.call(phase, f"{name}, withdrawn", token, 401)
+            phase.must_search += 1
+            phase.may_search += 1
     return new
 
 
@@ -244,8 +292,11 @@ PARTS = {
     "return": _return,
     "rotation 2": _rotation,
     "withdrawal": _withdrawal,
+    "new key": _new_key,
 }
 """Each takes the callers whose tokens the newest key signs, and returns those of the key that is the newest then."""
+STORY = tuple(part for part in PARTS if part != "new key")
+"""What is told in a quick rhythm; a refresh would bring the new key to workers that never look for one."""
 
 
 def _good(issuer: Any, **options: str) -> list[Caller]:

@@ -21,3 +21,11 @@ def test_every_verdict_is_right_and_nobody_waits_with_a_usable_key_in_hand(
 ) -> None:
     for phase in endure(server, app, *options):
         assert phase.flaws() == [], phase.name
+
+
+@pytest.mark.parametrize(("server", "app", "options"), SERVERS)
+def test_whoever_has_a_new_key_before_the_workers_gets_in_and_nobody_else_waits(
+    endure: Callable[..., list[Any]], server: str, app: str, options: tuple[str, ...]
+) -> None:
+    (phase,) = endure(server, app, *options, parts=["new key"])
+    assert phase.flaws() == []
