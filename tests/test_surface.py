@@ -26,8 +26,6 @@ from tokenward import (
     entra,
 )
 from tokenward.keys.counts import KeyCounts
-from tokenward.metrics.opentelemetry import instrument
-from tokenward.metrics.prometheus import KeysCollector
 from tokenward.middleware.readiness import asgi as readiness_asgi
 from tokenward.middleware.readiness import django as readiness_django
 from tokenward.middleware.readiness import wsgi as readiness_wsgi
@@ -126,8 +124,6 @@ def test_nothing_else_is_public_but_modules_and_the_version() -> None:
         pytest.param(readiness_django.readiness, "verifier, *, of='all', details=False", id="readiness, Django"),
         pytest.param(readiness, "sources, *, of='all', details=False", id="readiness"),
         pytest.param(KeyCounts, "lookups, fetches, leases_expired, keys_skipped, sets_changed", id="KeyCounts"),
-        pytest.param(KeysCollector, "observed, *, diagnostics=None", id="KeysCollector"),
-        pytest.param(instrument, "observed, *, diagnostics=None, meter_provider=None", id="instrument"),
         pytest.param(AsyncVerifier.running, "self, *, warm_up=10.0, required=False", id="AsyncVerifier.running"),
         pytest.param(
             entra.databricks,

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from typing import get_args
 
@@ -16,6 +17,8 @@ from tokenward.keys.decision import Why
 from tokenward.keys.events import KeyEvent
 from tokenward.keys.port import FailureKind
 from tokenward.metrics.instruments import KEYS, REJECTIONS, Instrument
+from tokenward.metrics.opentelemetry import instrument
+from tokenward.metrics.prometheus import KeysCollector
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
 PROGRAMS = re.findall(r"^```python\n(from .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -57,6 +60,11 @@ def test_the_programs_of_the_page_run_as_they_stand_and_tell_numbers(number: int
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
     assert ("tokenward_rejections_total{" if number == 0 else '"tokenward.rejections"') in done.stdout
+
+
+def test_the_adapters_are_made_as_promised() -> None:
+    assert list(signature(KeysCollector).parameters) == ["observed", "diagnostics"]
+    assert list(signature(instrument).parameters) == ["observed", "diagnostics", "meter_provider"]
 
 
 def test_the_page_tells_every_event_and_its_fields() -> None:
