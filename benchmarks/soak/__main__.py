@@ -35,8 +35,9 @@ def main() -> int:
     except SoakFailed as failed:
         _say(f"soak: {failed}; nothing can be said of the verifiers")
         return 2
-    rows = [row for record in records for row in rows_of(record)]
-    promises = [promise for record in records for promise in promises_of(record, rows_of(record))]
+    judged_rows = [(record, rows_of(record)) for record in records]
+    rows = [row for _, found in judged_rows for row in found]
+    promises = [promise for record, found in judged_rows for promise in promises_of(record, found)]
     document = told(records, rows, promises, vars(options), interrupted=interrupted)
     print(dumps(document) if options.json else f"{table(rows)}\n\n{judged(promises)}", flush=True)
     if interrupted:

@@ -27,7 +27,7 @@ __all__ = [
     "entra",
 ]
 
-__getattr__ = lazily.from_homes(
+__getattr__, __dir__ = lazily.from_homes(
     __name__,
     {
         "AsyncVerifier": "tokenward.verifier",
@@ -42,7 +42,3 @@ __getattr__ = lazily.from_homes(
         "entra": "tokenward.entra",
     },
 )
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Mapping
 
 
-def from_homes(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
-    """The `__getattr__` of a package: for each name it offers, the module that it comes from, as `package` or `package.part`."""
+def from_homes(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """The `__getattr__` and `__dir__` of a package: for each name it offers, the module that it comes from, or that it is."""
 
     def __getattr__(name: str) -> object:  # noqa: N807  # it becomes the package's
         if name not in homes:
@@ -18,4 +18,7 @@ def from_homes(package: str, homes: Mapping[str, str]) -> Callable[[str], object
         setattr(sys.modules[package], name, value)
         return value
 
-    return __getattr__
+    def __dir__() -> list[str]:  # noqa: N807  # as above
+        return sorted({*vars(sys.modules[package]), *homes})
+
+    return __getattr__, __dir__

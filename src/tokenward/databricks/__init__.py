@@ -56,7 +56,7 @@ __all__ = [
     "would_accept",
 ]
 
-__getattr__ = lazily.from_homes(
+__getattr__, __dir__ = lazily.from_homes(
     __name__,
     {
         "AccessToken": "tokenward.databricks.access",
@@ -88,7 +88,3 @@ __getattr__ = lazily.from_homes(
         "would_accept": "tokenward.databricks.federation.would_accept",
     },
 )
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

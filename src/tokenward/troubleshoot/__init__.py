@@ -45,7 +45,7 @@ __all__ = [
     "root_causes",
 ]
 
-__getattr__ = lazily.from_homes(
+__getattr__, __dir__ = lazily.from_homes(
     __name__,
     {
         "AzFile": "tokenward.troubleshoot.registration.az_files",
@@ -72,7 +72,3 @@ __getattr__ = lazily.from_homes(
         "root_causes": "tokenward.troubleshoot.registration.examine",
     },
 )
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -55,27 +56,21 @@ class MonotonicClockOnly(Freshness):
 
 
 class NoSingleFlight(Freshness):
-    def lookup(
-        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
-    ) -> Decision:
+    def lookup(self, kid: str | None, mono: float, wall: float, **how: Any) -> Decision:
         self.lease = None
-        return super().lookup(kid, mono, wall, may_wait=may_wait, joined=joined)
+        return super().lookup(kid, mono, wall, **how)
 
 
 class WaitWhileStale(Freshness):
-    def lookup(
-        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
-    ) -> Decision:
-        decision = super().lookup(kid, mono, wall, may_wait=may_wait, joined=joined)
+    def lookup(self, kid: str | None, mono: float, wall: float, **how: Any) -> Decision:
+        decision = super().lookup(kid, mono, wall, **how)
         if isinstance(decision, Use) and decision.start:
             return Wait(decision.start, mono + 1, True)
         return decision
 
 
 class WaitAgain(Freshness):
-    def lookup(
-        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
-    ) -> Decision:
+    def lookup(self, kid: str | None, mono: float, wall: float, **how: Any) -> Decision:
         return super().lookup(kid, mono, wall)
 
 
@@ -114,10 +109,8 @@ class WithdrawnKeysServeOn(Freshness):
 
 
 class UnknownKidsAreRemembered(Freshness):
-    def lookup(
-        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
-    ) -> Decision:
-        decision = super().lookup(kid, mono, wall, may_wait=may_wait, joined=joined)
+    def lookup(self, kid: str | None, mono: float, wall: float, **how: Any) -> Decision:
+        decision = super().lookup(kid, mono, wall, **how)
         if isinstance(decision, Unknown) and self.snapshot:
             self.snapshot = replace(self.snapshot, keys={**self.snapshot.keys, kid: ()})
         return decision
@@ -159,10 +152,8 @@ class NoAfterFailure(Freshness):
 
 
 class OldAnswersAreSure(Freshness):
-    def lookup(
-        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
-    ) -> Decision:
-        return super().lookup(kid, mono, wall, may_wait=may_wait)
+    def lookup(self, kid: str | None, mono: float, wall: float, **how: Any) -> Decision:
+        return super().lookup(kid, mono, wall, **{**how, "joined": None})
 
 
 class ChildrenAreSure(Freshness):
@@ -171,24 +162,13 @@ class ChildrenAreSure(Freshness):
 
 
 class SeedsAreFresh(Freshness):
-    def seeded(
-        self,
-        keyset: KeySet,
-        age: float,
-        mono: float,
-        wall: float,
-        *,
-        max_age: float | None = None,
-        cloud_instance_name: str | None = None,
-    ) -> bool:
-        return super().seeded(keyset, 0.0, mono, wall, max_age=max_age, cloud_instance_name=cloud_instance_name)
+    def seeded(self, keyset: KeySet, age: float, mono: float, wall: float, **known: Any) -> bool:
+        return super().seeded(keyset, 0.0, mono, wall, **known)
 
 
 class NoUnlessItFailed(Freshness):
-    def lookup(
-        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
-    ) -> Decision:
-        decision = super().lookup(kid, mono, wall, may_wait=may_wait, joined=joined)
+    def lookup(self, kid: str | None, mono: float, wall: float, **how: Any) -> Decision:
+        decision = super().lookup(kid, mono, wall, **how)
         nobody_failed = self.failures == 0 and self.lease is None and self.alive(mono, wall)
         return Unknown() if isinstance(decision, Unavailable) and nobody_failed else decision
 
