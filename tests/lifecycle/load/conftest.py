@@ -41,6 +41,8 @@ CROWD = 100
 AS_SHIPPED: dict[str, float] = {}
 """The rhythm of whoever sets none: the next refresh is an hour away."""
 COLUMNS = ("phase", "requests", "200", "401", "503", "wrong", "waits", "waits seen", "hits", "fetches")
+AGAIN = 10
+"""Times that somebody comes again who is told to: of each worker once would do, if none were slower than its cooldown."""
 SEARCHES = ("miss_waited", "unknown", "unavailable", "waiters_full")
 """Lookups that did not find their key in hand."""
 
@@ -142,7 +144,17 @@ class Load:
         for call in calls:
             call.result()
 
-    def call(self, phase: Phase, name: str, token: str | None, *right: int) -> None:
+    def alone(self, phase: Phase, name: str, token: str, right: int) -> None:
+        """One request with a key that its worker does not have, and others while the answer is 503: whoever joined a refresh
+        that began before he came has not had his key looked for.
+        """
+        for rights in (*[(right, 503)] * AGAIN, (right,)):
+            phase.must_search += 1
+            phase.may_search += 1
+            if self.call(phase, name, token, *rights) != 503:
+                return
+
+    def call(self, phase: Phase, name: str, token: str | None, *right: int) -> int:
         """One request, and what it was answered."""
         try:
             status = self.service.get(token).status
@@ -151,6 +163,7 @@ class Load:
         phase.answers[status] += 1
         if status not in right:
             phase.wrong.append(f"{name}: {status}")
+        return status
 
 
 def _grown(before: Told, after: Told) -> Counter[str]:
@@ -278,9 +291,7 @@ def _withdrawal(load: Load, issuer: Any, until: Until, old: list[Caller]) -> lis
         phase.go_on([*others, *new])
         phase.sought = withdrawn
         for name, token, _ in [caller for caller in old if caller[2] == 200] * 3:
-            load.call(phase, f"{name}, withdrawn", token, 401)
-            phase.must_search += 1
-            phase.may_search += 1
+            load.alone(phase, f"{name}, withdrawn", token, 401)
     return new
 
 
