@@ -27,18 +27,19 @@ __all__ = [
     "entra",
 ]
 
-__getattr__, __dir__ = lazily.from_homes(
-    __name__,
-    {
-        "AsyncVerifier": "tokenward.verifier",
-        "AuthenticationError": "tokenward.errors",
-        "Identity": "tokenward.identity",
-        "Issuer": "tokenward.issuer",
-        "KeysUnavailable": "tokenward.errors",
-        "Policy": "tokenward.policy",
-        "PolicyError": "tokenward.errors",
-        "TokenRejected": "tokenward.errors",
-        "Verifier": "tokenward.verifier",
-        "entra": "tokenward.entra",
-    },
-)
+if not typing.TYPE_CHECKING:  # which would make a type checker take any name for one of these
+    __getattr__, __dir__ = lazily.from_homes(
+        __name__,
+        {
+            "AsyncVerifier": "tokenward.verifier",
+            "AuthenticationError": "tokenward.errors",
+            "Identity": "tokenward.identity",
+            "Issuer": "tokenward.issuer",
+            "KeysUnavailable": "tokenward.errors",
+            "Policy": "tokenward.policy",
+            "PolicyError": "tokenward.errors",
+            "TokenRejected": "tokenward.errors",
+            "Verifier": "tokenward.verifier",
+            "entra": "tokenward.entra",
+        },
+    )

@@ -51,9 +51,9 @@ def test_each_lookup_counts_once_by_how_it_ended(source: KeySource, clock: Any, 
     wait = asked(source, "a")
     assert source.wait_for(wait.lease, lambda: None, 1)
     assert not source.wait_for(wait.lease, lambda: None, 1)
-    assert isinstance(source.decide_finally("a"), Unavailable)
+    assert isinstance(source.decide_finally("a", has_asked=True), Unavailable)
     source.finish(wait.lease, loaded("a"))
-    assert isinstance(source.decide_finally("a"), Use)
+    assert isinstance(source.decide_finally("a", has_asked=True), Use)
     assert source.in_hand("a", clock.time())
     assert source.in_hand("b", clock.time()) is None
     clock.pass_time(60)

@@ -33,8 +33,8 @@ class Story:
         self.wall += seconds
         return self
 
-    def lookup(self, kid: str | None, *, may_wait: bool = True, joined: Lease | None = None) -> Decision:
-        return self.machine.lookup(kid, self.mono, self.wall, may_wait=may_wait, joined=joined)
+    def lookup(self, kid: str | None, *, may_wait: bool = True, has_asked: bool = False) -> Decision:
+        return self.machine.lookup(kid, self.mono, self.wall, may_wait=may_wait, has_asked=has_asked)
 
     def start(self, kid: str | None) -> Lease:
         """The fetch that a lookup starts, in front of the request or behind it."""
@@ -211,29 +211,34 @@ def test_an_unknown_kid_within_the_cooldown_is_a_definite_no_after_a_good_fetch(
 
 
 def test_an_unknown_kid_is_a_definite_no_to_a_request_that_has_waited_for_a_good_fetch(story: Story) -> None:
-    assert story.holding("a").after(60).lookup("x", may_wait=False) == Unknown()
+    assert story.holding("a").after(60).lookup("x", may_wait=False, has_asked=True) == Unknown()
 
 
-def test_who_joined_a_refresh_that_began_before_is_told_no_definite_no_and_its_key_is_searched_behind(story: Story) -> None:
+@pytest.mark.parametrize(
+    "why",
+    [pytest.param("refresh", id="a refresh"), pytest.param("forced", id="an operator's"), pytest.param("cold", id="the first")],
+)
+def test_who_joined_a_fetch_that_began_before_is_told_no_definite_no_and_searches_when_he_comes_again(
+    story: Story, why: str
+) -> None:
     """The issuer may have put the key in its set while that answer was on its way."""
-    refresh = story.holding("a").after(2 * HOUR).start("a")
+    story = story if why == "cold" else story.holding("a").after(2 * HOUR)
+    lease = story.machine.force(story.mono, story.wall) if why == "forced" else story.start("a")
+    assert lease is not None
+    assert lease.why == why
     assert isinstance(story.after(0.1).lookup("n"), Wait)
-    assert story.after(0.1).fetched(refresh, "a")
-    answer = story.lookup("n", may_wait=False, joined=refresh)
-    assert isinstance(answer, Unavailable)
-    assert answer.start is not None
-    assert (answer.start.why, answer.retry_after) == ("miss", story.machine.rhythm.min_gap)
-    assert story.lookup("n", may_wait=False, joined=refresh) == Unavailable(story.machine.rhythm.min_gap), "one search for all"
-    assert story.after(1.1).fetched(answer.start, "a n")
+    assert story.after(0.1).fetched(lease, "a")
+    assert story.lookup("n", may_wait=False) == Unavailable(story.machine.rhythm.min_gap)
+    search = story.after(1.1).start("n")
+    assert search.why == "miss"
+    assert story.fetched(search, "a n")
     assert isinstance(story.lookup("n"), Use)
 
 
-@pytest.mark.parametrize("kids", [pytest.param("", id="the first fetch"), pytest.param("a", id="a search for a kid")])
-def test_a_fetch_that_a_kid_caused_is_a_definite_no_for_those_who_joined_it(story: Story, kids: str) -> None:
-    story = story.holding(kids).after(60) if kids else story
-    lease = story.start("x")
+def test_who_joined_a_search_for_another_kid_is_told_a_definite_no_in_its_cooldown(story: Story) -> None:
+    lease = story.holding("a").after(60).start("x")
     assert story.fetched(lease, "a")
-    assert story.lookup("y", may_wait=False, joined=lease) == Unknown()
+    assert story.lookup("y", may_wait=False) == Unknown()
 
 
 def test_who_joined_a_refresh_in_the_cooldown_of_a_search_is_told_a_definite_no(story: Story) -> None:
@@ -242,7 +247,7 @@ def test_who_joined_a_refresh_in_the_cooldown_of_a_search_is_told_a_definite_no(
     refresh = story.machine.force(story.after(2).mono, story.wall)
     assert refresh is not None
     assert story.fetched(refresh, "a")
-    assert story.lookup("y", may_wait=False, joined=refresh) == Unknown()
+    assert story.lookup("y", may_wait=False) == Unknown()
 
 
 @pytest.mark.parametrize(

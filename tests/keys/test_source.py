@@ -189,7 +189,7 @@ def test_a_late_result_wakes_nobody_and_only_the_end_of_its_lease_is_told(
     "look",
     [
         pytest.param(lambda source: source.decide("x"), id="a request"),
-        pytest.param(lambda source: source.decide_finally("x"), id="a request that has waited"),
+        pytest.param(lambda source: source.decide_finally("x", has_asked=True), id="a request that has waited"),
         pytest.param(lambda source: source.tick(), id="the ticker"),
         pytest.param(lambda source: source.force(), id="an operator"),
     ],
@@ -293,7 +293,7 @@ def test_waiting_for_a_kid_that_a_seed_has_brought_meanwhile_ends_at_once(source
 
 def test_who_has_waited_is_never_told_to_wait(source: KeySource) -> None:
     started(source)
-    assert source.decide_finally("a") == Unavailable(source.rhythm.min_gap)
+    assert source.decide_finally("a", has_asked=True) == Unavailable(source.rhythm.min_gap)
 
 
 def test_a_wait_is_counted_on_the_sources_own_clock(source: KeySource, clock: Any) -> None:
@@ -432,7 +432,7 @@ def test_a_seed_wakes_the_requests_that_wait_for_its_keys_and_no_others(source: 
     source.wait_for(lease, lambda: woken.append("a start"))
     assert source.seed(json.dumps({"keys": [okp_jwk("a"), okp_jwk("c")]}).encode(), clock.time() - 60)
     assert woken == ["a", "a start"]
-    assert isinstance(source.decide_finally("a"), Use)
+    assert isinstance(source.decide_finally("a", has_asked=True), Use)
     assert source.status().waiting == 1
     source.give_up(lease)
     assert woken == ["a", "a start", "b"]

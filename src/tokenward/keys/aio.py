@@ -70,7 +70,7 @@ class AsyncDriver:
             await woken.wait(source.seconds_until(wait.until))
         finally:
             source.stop_waiting(woken.set)
-        return source.decide_finally(kid, wait.lease)
+        return source.decide_finally(kid, has_asked=wait.start)
 
     async def _run(self, errands: Sequence[Errand], timeout: float) -> bool:
         loop, begin = current_loop(), time.monotonic()
@@ -122,6 +122,8 @@ async def _outcome_of(loop: Loop, source: KeySource, lease: Lease, fetch: AsyncF
         return failure
     except TimeoutError:
         return FetchFailed("timeout", "the total deadline")
+    except Exception as exc:  # noqa: BLE001  # what a client's own tasks raised while they were cancelled at the deadline
+        return as_failure(exc)
 
 
 async def _carried_out(loading: Loading, fetch: AsyncFetch) -> Loaded:

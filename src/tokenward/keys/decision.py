@@ -44,10 +44,9 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Nobody can say now; ask again in `retry_after` seconds. `start` as with Use."""
+    """Nobody can say now; ask again in `retry_after` seconds."""
 
     retry_after: float
-    start: Lease | None = None
 
 
 Answer: TypeAlias = Use | Unknown | Unavailable

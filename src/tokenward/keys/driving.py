@@ -7,9 +7,9 @@ one of those under way ends, or one that has none shall be looked at again after
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, assert_never
+from typing import Protocol
 
-from tokenward.keys.decision import Answer, Lease, Unavailable, Unknown, Use
+from tokenward.keys.decision import Answer, Lease, Use
 from tokenward.keys.source import KeySource
 from tokenward.keys.waiters import Wake
 
@@ -107,10 +107,4 @@ def leave(errands: Sequence[Errand], wake: Wake) -> None:
 
 def behind(answer: Answer) -> Lease | None:
     """The fetch to run behind a request that got this answer."""
-    match answer:
-        case Use() | Unavailable():
-            return answer.start
-        case Unknown():
-            return None
-        case _:
-            assert_never(answer)
+    return answer.start if isinstance(answer, Use) else None

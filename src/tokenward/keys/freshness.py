@@ -38,10 +38,7 @@ from tokenward.keys.decision import Decision, Lease, Unavailable, Unknown, Use, 
 from tokenward.keys.jwk import Key
 from tokenward.keys.keyset import KeySet
 from tokenward.keys.rhythm import Rhythm
-from tokenward.keys.snapshot import NEVER, NO_VIEW, Snapshot, View
-
-_BEGUN_FOR_A_KID = ("miss", "cold")
-"""Fetches after which a kid that they did not bring is unknown. Others may have asked before it was published, or a cache."""
+from tokenward.keys.snapshot import NEVER, NO_VIEW, Moment, Snapshot, View
 
 
 @dataclass(slots=True)
@@ -68,10 +65,8 @@ class Freshness:
 
     # -- events ----------------------------------------------------------------------------------------------------
 
-    def lookup(
-        self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, joined: Lease | None = None
-    ) -> Decision:
-        """Decide for one request; with `may_wait=False` the answer is never Wait. `joined` is the fetch that it waited for."""
+    def lookup(self, kid: str | None, mono: float, wall: float, *, may_wait: bool = True, has_asked: bool = False) -> Decision:
+        """Decide for one request; with `may_wait=False` the answer is never Wait. `has_asked` if it began a fetch itself."""
         self._void_dead_lease(mono, wall)
         keys = self._usable(kid, mono, wall)
         if keys:
@@ -81,7 +76,7 @@ class Freshness:
             return Use(keys)
         if self.lease is not None:
             return self._under_way(self.lease, mono, may_wait=may_wait)
-        return self._missed(mono, wall, may_wait=may_wait, joined=joined)
+        return self._missed(mono, wall, may_wait=may_wait, has_asked=has_asked)
 
     def tick(self, mono: float, wall: float) -> Lease | None:
         """Start what is due without any request: a first fetch, a refresh, or a look whether a key is really gone."""
@@ -109,31 +104,28 @@ class Freshness:
         cloud_instance_name: str | None = None,
     ) -> bool:
         """Swap in a validated set; False if it came too late and was dropped."""
-        if not self._returned(lease, mono, wall):
+        if not self._is_awaited(lease, mono, wall):
             return False
         self._count_fruit(lease, keyset)
         self.snapshot = self._succeeding(lease.number, keyset, mono, wall, 0.0, max_age, cloud_instance_name)
         self.failures, self.was_cut_off, self.not_before = 0, False, NEVER
-        self._look_again(mono)
-        self._publish(mono, wall)
+        self._end(mono, wall)
         return True
 
     def failed(self, lease: Lease, mono: float, wall: float, *, retry_after: float | None = None) -> bool:
         """Count a failed attempt; False if its lease was void already. The keys stay as they are."""
-        if not self._returned(lease, mono, wall):
+        if not self._is_awaited(lease, mono, wall):
             return False
         self._back_off(mono, wall, retry_after)
-        self._look_again(mono)
-        self._publish(mono, wall)
+        self._end(mono, wall)
         return True
 
     def given_up(self, lease: Lease, mono: float, wall: float) -> bool:
         """End an attempt that says nothing of the issuer, because what carried it out has ended; False if its lease was void."""
-        if not self._returned(lease, mono, wall):
+        if not self._is_awaited(lease, mono, wall):
             return False
         self.was_cut_off = True
-        self._look_again(mono)
-        self._publish(mono, wall)
+        self._end(mono, wall)
         return True
 
     def seeded(
@@ -152,7 +144,7 @@ class Freshness:
             return False
         number = self.snapshot.lease if self.snapshot else 0
         self.snapshot = self._succeeding(number, keyset, mono, wall, age, max_age, cloud_instance_name)
-        self._look_again(mono)
+        self._look_again(mono, wall)
         self.view = NO_VIEW  # as after a fork
         return True
 
@@ -213,7 +205,7 @@ class Freshness:
         return self.snapshot is not None and self.snapshot.age(mono, wall) < self.rhythm.max_stale
 
     def _usable(self, kid: str | None, mono: float, wall: float) -> tuple[Key, ...] | None:
-        return self.snapshot.serving(kid, mono) if self.snapshot and self.alive(mono, wall) else None
+        return self.snapshot.serving(kid, mono, wall) if self.snapshot and self.alive(mono, wall) else None
 
     def _refresh_due(self, mono: float, wall: float) -> bool:
         snapshot = self.snapshot
@@ -242,7 +234,7 @@ class Freshness:
             return Unavailable(lease.deadline - mono)
         return self._wait(lease, mono, start=False) if may_wait else Unavailable(self.rhythm.min_gap)
 
-    def _missed(self, mono: float, wall: float, *, may_wait: bool, joined: Lease | None) -> Decision:
+    def _missed(self, mono: float, wall: float, *, may_wait: bool, has_asked: bool) -> Decision:
         alive = self.alive(mono, wall)
         gate = self._gate(mono, wall)
         is_sure = not self.failures and not self.was_cut_off  # what was cut off says nothing of a kid
@@ -250,10 +242,8 @@ class Freshness:
             return Unavailable(gate - mono)
         if alive and mono < self._cooldown_until():
             return Unknown() if is_sure else Unavailable(self._cooldown_until() - mono)
-        if not may_wait:  # it has waited, and the fetch brought nothing for it
-            if alive and is_sure and joined is not None and joined.why not in _BEGUN_FOR_A_KID:
-                return Unavailable(self.rhythm.min_gap, self._start("miss", max(mono, gate), wall))
-            return Unknown() if alive and is_sure else Unavailable(self.rhythm.min_gap)
+        if not may_wait:  # it has waited; a fetch that it only joined may have asked before its key was published
+            return Unknown() if alive and is_sure and has_asked else Unavailable(self.rhythm.min_gap)
         return self._wait(self._start("miss" if alive else "cold", max(mono, gate), wall), mono, start=True)
 
     def _wait(self, lease: Lease, mono: float, *, start: bool) -> Wait:
@@ -267,20 +257,22 @@ class Freshness:
         self._publish(mono, wall)
         return self.lease
 
-    def _returned(self, lease: Lease, mono: float, wall: float) -> bool:
-        """Take the lease back; False if it is void, and whatever it brought comes too late."""
+    def _is_awaited(self, lease: Lease, mono: float, wall: float) -> bool:
+        """False if the lease is void, and whatever it brought comes too late."""
         self._void_dead_lease(mono, wall)
-        if not self.is_current(lease):
-            return False
-        self.lease = None
-        return True
+        return self.is_current(lease)
 
     def _void_dead_lease(self, mono: float, wall: float) -> None:
         if self.lease is not None and mono >= self.lease.deadline:
-            self.lapsed, self.lease = self.lease, None
+            self.lapsed = self.lease
             self._back_off(mono, wall, None)
-            self._look_again(mono)
-            self._publish(mono, wall)
+            self._end(mono, wall)
+
+    def _end(self, mono: float, wall: float) -> None:
+        """Take the lease back, after all that came of it: a child that is forked meanwhile finds the one or the other."""
+        self.lease = None
+        self._look_again(mono, wall)
+        self._publish(mono, wall)
 
     def _back_off(self, mono: float, wall: float, retry_after: float | None) -> None:
         self.failures += 1
@@ -289,10 +281,11 @@ class Freshness:
         pause = min(rhythm.backoff * 2.0 ** min(self.failures - 1, 12), limit) * self.rng.uniform(0.5, 1.0)
         self.not_before = mono + min(max(pause, retry_after or 0.0), limit)
 
-    def _look_again(self, mono: float) -> None:
+    def _look_again(self, mono: float, wall: float) -> None:
         """While a vanished key still serves, the set is fetched again soon, to see whether it is really gone."""
         retiring = self.snapshot.retiring.values() if self.snapshot else ()
-        self.confirm_at = mono + self.rhythm.confirm_after if any(mono < stops for stops in retiring) else None
+        serves_on = any(not stops.is_past(mono, wall) for stops in retiring)
+        self.confirm_at = mono + self.rhythm.confirm_after if serves_on else None
 
     def _count_fruit(self, lease: Lease, keyset: KeySet) -> None:
         old = self.snapshot.keys if self.snapshot else {}
@@ -307,11 +300,12 @@ class Freshness:
         """The new set, with what vanished from the one in hand: it serves on for a while, but no longer than it would have."""
         old = self.snapshot or Snapshot(0, {}, {}, mono, wall, 0.0)
         keys = {kid: _kept(old.keys.get(kid), found) for kid, found in keyset.keys.items()}
-        grace = min(mono + self.rhythm.removal_grace, mono + self.rhythm.max_stale - old.age(mono, wall))
-        retiring: dict[str | None, float] = {}
+        grace = min(self.rhythm.removal_grace, self.rhythm.max_stale - old.age(mono, wall))
+        at_last = Moment(mono + grace, wall + grace)
+        retiring: dict[str | None, Moment] = {}
         for kid, found in old.keys.items():
-            stops = min(old.retiring.get(kid, grace), grace)
-            if kid is not None and kid not in keys and mono < stops:
+            stops = old.retiring.get(kid, at_last).or_sooner(at_last)
+            if kid is not None and kid not in keys and not stops.is_past(mono, wall):
                 keys[kid], retiring[kid] = found, stops
         return Snapshot(lease, keys, retiring, mono - age, wall - age, self._interval(max_age), cloud)
 
@@ -325,13 +319,12 @@ class Freshness:
         snapshot = self.snapshot
         if snapshot is None:
             return
-        gone = [kid for kid, stops in snapshot.retiring.items() if mono >= stops]
+        gone = [kid for kid, stops in snapshot.retiring.items() if stops.is_past(mono, wall)]
         keys = {kid: found for kid, found in snapshot.keys.items() if kid not in gone} if gone else snapshot.keys
-        changes = [stops for stops in snapshot.retiring.values() if mono < stops]
-        dead_mono, dead_wall = (fetched + self.rhythm.max_stale for fetched in (snapshot.fetched_mono, snapshot.fetched_wall))
-        until_mono, until_wall = self._quiet_until(snapshot, mono, wall, dead_wall)
-        is_stale = snapshot.age(mono, wall) >= snapshot.interval
-        self.view = View(keys, min(until_mono, dead_mono, *changes), min(until_wall, dead_wall), is_stale)
+        changes = [stops for kid, stops in snapshot.retiring.items() if kid not in gone]
+        dead = Moment(snapshot.fetched_mono + self.rhythm.max_stale, snapshot.fetched_wall + self.rhythm.max_stale)
+        until = Moment(*self._quiet_until(snapshot, mono, wall, dead.wall)).or_sooner(dead, *changes)
+        self.view = View(keys, until.mono, until.wall, is_stale=snapshot.age(mono, wall) >= snapshot.interval)
 
     def _quiet_until(self, snapshot: Snapshot, mono: float, wall: float, dead_wall: float) -> tuple[float, float]:
         if self.lease is not None:

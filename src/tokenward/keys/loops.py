@@ -70,7 +70,7 @@ def is_in_loop() -> bool:
 class _Asyncio:
     def spawn(self, job: Job) -> None:
         _drop_tasks_of_closed_loops()
-        task = asyncio.get_running_loop().create_task(job(), context=contextvars.Context())
+        task = contextvars.Context().run(asyncio.get_running_loop().create_task, job())  # an old task factory takes no context
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
 
@@ -144,6 +144,8 @@ class _Trio:
     def is_cut_off(self, exc: BaseException) -> bool:
         import trio
 
+        if isinstance(exc, BaseExceptionGroup):  # of a nursery of the client's; a deadline's own never comes so far
+            return exc.subgroup(trio.Cancelled) is not None
         return isinstance(exc, trio.Cancelled)
 
 

@@ -82,11 +82,14 @@ class KeySource:
 
         return self._ask(asked)
 
-    def decide_finally(self, kid: str | None, joined: Lease | None = None) -> Answer:
-        """The same for a request that has waited for the fetch `joined`, or must not wait where it is: it does not wait again."""
+    def decide_finally(self, kid: str | None, *, has_asked: bool) -> Answer:
+        """The same for a request that has waited, or must not wait where it is: it does not wait again.
+
+        `has_asked` if it began the fetch itself, and so knows that its key was there to be found.
+        """
 
         def asked(state: Freshness, mono: float, wall: float) -> Answer:
-            decision = state.lookup(kid, mono, wall, may_wait=False, joined=joined)
+            decision = state.lookup(kid, mono, wall, may_wait=False, has_asked=has_asked)
             answer = Unavailable(self.rhythm.min_gap) if isinstance(decision, Wait) else decision
             self._books.counts.looked_up(outcome_of(answer))
             return answer
@@ -120,12 +123,13 @@ class KeySource:
 
     def stop_waiting(self, wake: Wake) -> None:
         """Never waits for the lock: the collector may end a coroutine that waits while this very thread holds it."""
-        self._waiters.leave(wake)
-        if self._lock.acquire(blocking=False):
+        lock, waiters = self._lock, self._waiters  # a signal's handler may fork in between, and the child has others
+        waiters.leave(wake)
+        if lock.acquire(blocking=False):
             try:
-                self._waiters.forget_who_left()
+                waiters.forget_who_left()
             finally:
-                self._lock.release()
+                lock.release()
 
     def seconds_until(self, mono: float) -> float:
         """How long to wait for a time on the source's monotonic clock."""
@@ -141,7 +145,7 @@ class KeySource:
         """The requests to make for this lease, and the checks on their answers."""
         with self._lock:
             self._books.begun()
-        no_cache = lease.why in ("miss", "forced")
+        no_cache = lease.why in ("cold", "miss", "forced")  # somebody asks for what a cache may not have yet
         mono, timeout = self._monotonic(), self.rhythm.fetch_timeout
         return load(self.location, self._discovered, mono=mono, timeout=timeout, no_cache=no_cache)
 

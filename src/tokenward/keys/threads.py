@@ -84,25 +84,25 @@ class ThreadDriver:
 
     def _waited(self, source: KeySource, kid: str | None, wait: Wait) -> Answer:
         if self._started.get(source) != wait.lease and is_in_loop():  # perhaps a task of this loop fetches, and would never end
-            return source.decide_finally(kid, wait.lease)
+            return source.decide_finally(kid, has_asked=wait.start)
         is_patient = self._patient.acquire(blocking=False)
         try:
-            return self._waited_until(self._end_of(wait, source, is_patient=is_patient), source, kid, wait.lease)
+            return self._waited_until(self._end_of(wait, source, is_patient=is_patient), source, kid, wait)
         finally:
             if is_patient:
                 self._patient.release()
 
-    def _waited_until(self, end: float | None, source: KeySource, kid: str | None, lease: Lease) -> Answer:
+    def _waited_until(self, end: float | None, source: KeySource, kid: str | None, wait: Wait) -> Answer:
         if end is None:
-            return source.decide_finally(kid, lease)
+            return source.decide_finally(kid, has_asked=wait.start)
         woken = threading.Event()
-        if not source.wait_for(lease, woken.set, MAX_WAITING, kid):
+        if not source.wait_for(wait.lease, woken.set, MAX_WAITING, kid):
             return Unavailable(source.rhythm.min_gap)
         try:
             woken.wait(source.seconds_until(end))
         finally:
             source.stop_waiting(woken.set)
-        return source.decide_finally(kid, lease)
+        return source.decide_finally(kid, has_asked=wait.start)
 
     def _end_of(self, wait: Wait, source: KeySource, *, is_patient: bool) -> float | None:
         """Until when a request may keep its thread, on the source's clock; None if it may not wait at all."""

@@ -29,7 +29,7 @@ class Account:
     rules: Rules
     rhythm: Rhythm
     keys: dict[str | None, Fingerprints] = field(default_factory=dict)
-    retiring: dict[str | None, float] = field(default_factory=dict)
+    retiring: dict[str | None, tuple[float, float]] = field(default_factory=dict)
     fetched: tuple[float, float] = (NEVER, NEVER)
     flight: Lease | None = None
     last_start: float = NEVER
@@ -46,8 +46,8 @@ class Account:
         return self.age(mono, wall) < self.rhythm.max_stale
 
     def usable(self, kid: str | None, mono: float, wall: float) -> Fingerprints | None:
-        serving = self.alive(mono, wall) and mono < self.retiring.get(kid, float("inf"))
-        return self.keys.get(kid) if serving else None
+        stops = self.retiring.get(kid, (float("inf"), float("inf")))
+        return self.keys.get(kid) if self.alive(mono, wall) and mono < stops[0] and wall < stops[1] else None
 
     def is_sure(self, mono: float, wall: float) -> bool:
         """Whether a kid that is not among the keys is a definite no."""
@@ -101,10 +101,12 @@ class Account:
 
     def replace(self, new: Mapping[str | None, Fingerprints], mono: float, wall: float) -> None:
         """What vanished serves on for a while, but no longer than it would have."""
-        longest = mono + min(self.rhythm.removal_grace, self.rhythm.max_stale - self.age(mono, wall))
+        grace = min(self.rhythm.removal_grace, self.rhythm.max_stale - self.age(mono, wall))
+        longest = (mono + grace, wall + grace)
         gone = {kid for kid in self.keys if kid is not None and kid not in new}
-        stops = {kid: min(self.retiring.get(kid, longest), longest) for kid in gone}
-        self.retiring = {kid: stop for kid, stop in stops.items() if mono < stop}
+        before = {kid: self.retiring.get(kid, longest) for kid in gone}
+        stops = {kid: (min(stop[0], longest[0]), min(stop[1], longest[1])) for kid, stop in before.items()}
+        self.retiring = {kid: stop for kid, stop in stops.items() if mono < stop[0] and wall < stop[1]}
         self.keys = {**new, **{kid: self.keys[kid] for kid in self.retiring}}
 
     def seed(self, keyset: KeySet, age: float, mono: float, wall: float) -> bool:

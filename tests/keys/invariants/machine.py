@@ -155,7 +155,7 @@ class Trace:
         self.rules.require(rule, took == current, "an answer counts exactly while its lease is alive")
         if current and keyset is not None and document["keys"]:
             self.account.succeed(keyset, self.mono, self.wall)
-            self.check_joined(lease)
+            self.check_joined()
             return
         if current:
             self.account.fail(self.mono)
@@ -195,7 +195,7 @@ class Trace:
 
     def look_up(self) -> None:
         self.account.lapse(self.mono)
-        kid = self.rng.choice([self.issuer.any_kid(), self.issuer.any_kid(), "key-0", None, self.junk])
+        kid = self.rng.choice([self.issuer.any_kid(), self.issuer.any_kid(), "key-0", None, self.junk, *self.account.retiring])
         decision = self.machine.lookup(kid, self.mono, self.wall)
         self.check_decision(kid, decision)
         if isinstance(decision, Wait):
@@ -235,14 +235,12 @@ class Trace:
         again = self.machine.lookup(kid, self.mono, self.wall, may_wait=False)
         require("I6", not isinstance(again, Wait), "a second wait")
 
-    def check_joined(self, lease: Lease) -> None:
-        """Somebody has waited for this fetch, for a kid that it did not bring."""
-        decision = self.machine.lookup(self.junk, self.mono, self.wall, may_wait=False, joined=lease)
+    def check_joined(self) -> None:
+        """Somebody has waited for a fetch that began before he came, for a kid that it did not bring."""
+        decision = self.machine.lookup(self.junk, self.mono, self.wall, may_wait=False)
         self.check_decision(self.junk, decision)
-        if lease.why in ("refresh", "tick", "forced") and self.account.is_open(self.mono):
+        if self.account.is_open(self.mono):
             self.rules.require("I12", not isinstance(decision, Unknown), "a definite no by a fetch that began before the request")
-        if isinstance(decision, Unavailable):
-            self.note(decision.start)
 
     def check_view(self) -> None:
         """Whenever the hit path would answer without a decision, a decision would have been the same."""

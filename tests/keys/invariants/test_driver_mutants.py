@@ -209,7 +209,7 @@ def a_lock_is_held_while_a_request_waits(patch: Patch) -> None:
         with source._lock:
             await woken.wait(source.seconds_until(wait.until))
         source.stop_waiting(woken.set)
-        return source.decide_finally(kid, wait.lease)
+        return source.decide_finally(kid, has_asked=wait.start)
 
     patch.setattr(AsyncDriver, "_waited", mutant)
 
@@ -223,7 +223,7 @@ def the_request_fetches_itself(patch: Patch) -> None:
                 with anyio.move_on_after(source.seconds_until(decision.until)):
                     await aio._fetch_for(current_loop(), source, decision.lease, self._fetch)
                 source.stop_waiting(woken.set)
-                return source.decide_finally(kid, decision.lease)
+                return source.decide_finally(kid, has_asked=decision.start)
             return await self._waited(current_loop(), source, kid, decision)
         self._start(current_loop(), source, behind(decision))
         return decision
@@ -276,9 +276,18 @@ def asyncio_is_the_only_loop(patch: Patch) -> None:
 def a_wait_in_vain_is_a_definite_no(patch: Patch) -> None:
     decide_finally = KeySource.decide_finally
 
-    def mutant(self: KeySource, kid: str | None, joined: Lease | None = None) -> Answer:
-        answer = decide_finally(self, kid, joined)
+    def mutant(self: KeySource, kid: str | None, *, has_asked: bool) -> Answer:
+        answer = decide_finally(self, kid, has_asked=has_asked)
         return Unknown() if isinstance(answer, Unavailable) else answer
+
+    patch.setattr(KeySource, "decide_finally", mutant)
+
+
+def whoever_waits_takes_the_fetch_for_its_own(patch: Patch) -> None:
+    decide_finally = KeySource.decide_finally
+
+    def mutant(self: KeySource, kid: str | None, *, has_asked: bool) -> Answer:
+        return decide_finally(self, kid, has_asked=True)
 
     patch.setattr(KeySource, "decide_finally", mutant)
 
@@ -326,6 +335,7 @@ ALL: tuple[Kind, ...] = THREADS + LOOPS
         pytest.param("I11", a_blocking_call_waits_for_its_own_loop, LOOPS, id="a blocking call waits for its own loop"),
         pytest.param("I11", asyncio_is_the_only_loop, ("trio",), id="asyncio is taken for the only loop"),
         pytest.param("I12", a_wait_in_vain_is_a_definite_no, ALL, id="a wait in vain is a definite no"),
+        pytest.param("I12", whoever_waits_takes_the_fetch_for_its_own, ALL, id="a definite no by another's fetch"),
         pytest.param("I13", a_failed_fetch_is_not_tried_again, ALL, id="a failed fetch is remembered for an hour"),
     ],
 )

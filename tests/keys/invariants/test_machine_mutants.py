@@ -12,7 +12,7 @@ from tokenward.keys.decision import Decision, Lease, Unavailable, Unknown, Use, 
 from tokenward.keys.freshness import Freshness
 from tokenward.keys.jwk import Key
 from tokenward.keys.keyset import KeySet, read_keyset
-from tokenward.keys.snapshot import NEVER, NO_VIEW, Snapshot, View
+from tokenward.keys.snapshot import NEVER, NO_VIEW, Moment, Snapshot, View
 
 from .explorer import require_caught
 from .machine import STEPS, Read, life_of
@@ -108,6 +108,14 @@ class WithdrawnKeysServeOn(Freshness):
         return self.snapshot.keys.get(kid) if self.snapshot and self.alive(mono, wall) else None
 
 
+class GraceByTheMonotonicClockOnly(Freshness):
+    def _succeeding(
+        self, lease: int, keyset: KeySet, mono: float, wall: float, age: float, max_age: float | None, cloud: str | None
+    ) -> Snapshot:
+        new = super()._succeeding(lease, keyset, mono, wall, age, max_age, cloud)
+        return replace(new, retiring={kid: Moment(stops.mono, float("inf")) for kid, stops in new.retiring.items()})
+
+
 class UnknownKidsAreRemembered(Freshness):
     def lookup(self, kid: str | None, mono: float, wall: float, **how: Any) -> Decision:
         decision = super().lookup(kid, mono, wall, **how)
@@ -153,7 +161,7 @@ class NoAfterFailure(Freshness):
 
 class OldAnswersAreSure(Freshness):
     def lookup(self, kid: str | None, mono: float, wall: float, **how: Any) -> Decision:
-        return super().lookup(kid, mono, wall, **{**how, "joined": None})
+        return super().lookup(kid, mono, wall, **{**how, "has_asked": True})
 
 
 class ChildrenAreSure(Freshness):
@@ -191,6 +199,7 @@ def accepts_nothing(document: Mapping[str, object]) -> KeySet:
         pytest.param("I4", ViewNeverEnds, id="the hit path never asks again"),
         pytest.param("I4", ViewForgetsTheRetired, id="the hit path serves a withdrawn key"),
         pytest.param("I4", WithdrawnKeysServeOn, id="a withdrawn key serves on"),
+        pytest.param("I4", GraceByTheMonotonicClockOnly, id="a withdrawn key serves by the monotonic clock only"),
         pytest.param("I4", SeedsAreFresh, id="keys from elsewhere are taken for fresh"),
         pytest.param("I5", ClearOnFailure, id="a failed fetch clears the keys"),
         pytest.param("I5", LateAnswersCount, id="late answers count"),

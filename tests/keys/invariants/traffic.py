@@ -199,9 +199,18 @@ class Traffic:
             well = self.world.source.status().failures == 0
             sure = well and self.account.alive(clock.mono, clock.wall)
             require("I12", sure, "a definite no without current keys")
+            require("I12", self.was_searched(request), "a definite no by a fetch that began before the request")
         if isinstance(answer, Unavailable):
             bound = max(self.rhythm.miss_cooldown_max, self.rhythm.backoff_max)
             require("I13", 0 < answer.retry_after <= bound, "Retry-After is out of bounds")
+
+    def was_searched(self, request: Request) -> bool:
+        """Whether a fetch began after the request came, or a search may have been so short a time ago that it forbids another."""
+        recent = self.world.clock.mono - self.rhythm.miss_cooldown_max
+        return any(
+            flight.began >= request.began or (flight.lease.why == "miss" and flight.lease.start > recent)
+            for flight in self.world.flights
+        )
 
     def check_parked(self) -> None:
         require, clock, source = self.rules.require, self.world.clock, self.world.source

@@ -114,6 +114,16 @@ def test_f51_a_fetch_for_an_unknown_kid_is_not_answered_by_a_cache(open_rig: Ope
     assert "no-cache" in rig.server.asked[-1].fields["cache-control"]
 
 
+def test_f51_a_first_fetch_for_a_kid_is_not_answered_by_a_cache_either(open_rig: OpenRig) -> None:
+    rig = open_rig()
+    rig.server.always(faults.cached(), path="/jwks")
+    rig.warm()
+    new = rig.issuer.rotate()
+    rig.pass_time(48 * HOUR)
+    assert isinstance(rig.find(new.kid), Use)
+    assert rig.fetches == 2
+
+
 # -- an issuer that is down ----------------------------------------------------------------------------------------------
 
 

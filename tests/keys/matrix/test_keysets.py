@@ -126,8 +126,9 @@ def test_f24_a_set_that_changes_after_discovery_is_the_one_that_counts(open_rig:
     new = rig.issuer.rotate(keep_old=False)
     waiting.append(rig.submit(new.kid))
     held.end()
-    answers = [request.result(20) for request in waiting]
-    assert [type(answer) for answer in answers] == [Unknown, Unknown, Use]
+    *old_ones, of_new = [type(request.result(20)) for request in waiting]
+    assert of_new is Use
+    assert set(old_ones) == {Unknown, Unavailable}, "who began the fetch is sure, who joined it is not"
     assert rig.fetches == 1
 
 
@@ -146,7 +147,7 @@ def test_f24_requests_that_wait_while_the_set_changes_are_judged_by_the_new_one(
     assert (rig.fetches, rig.waits) == (2, 3)
 
 
-def test_f24_who_joins_a_refresh_that_began_before_the_rotation_gets_503_and_the_key_is_fetched_behind_it(
+def test_f24_who_joins_a_refresh_that_began_before_the_rotation_gets_503_and_the_key_when_he_comes_again(
     open_rig: OpenRig,
 ) -> None:
     rig = open_rig(Rhythm(max_wait=60.0, fetch_timeout=60.0))
@@ -162,8 +163,9 @@ def test_f24_who_joins_a_refresh_that_began_before_the_rotation_gets_503_and_the
     rig.pass_time(2)
     held.end()
     assert [type(request.result(20)) for request in waiting] == [Unavailable] * 2
-    rig.until(lambda: rig.fetches == 3)
+    assert rig.fetches == 2
     assert isinstance(rig.find(new.kid), Use)
+    assert rig.fetches == 3
 
 
 def test_f25_after_an_unannounced_rotation_the_first_new_token_passes_after_one_wait(open_rig: OpenRig) -> None:

@@ -129,7 +129,7 @@ def _walked(
             return step
         found = walk.keys_in_hand(step)
         if isinstance(found, Search):
-            found = walk.keys_found(step, found.source.decide_finally(found.kid))
+            found = walk.keys_found(step, found.source.decide_finally(found.kid, has_asked=True))
         return walk.conclude(step, found)
     except AuthenticationError as rejection:
         return rejection.with_traceback(None)
