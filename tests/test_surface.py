@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import subprocess
+import sys
+import textwrap
 import typing
 from collections.abc import Callable, Mapping
 from importlib import resources
@@ -73,6 +76,27 @@ def test_the_surface_is_what_was_promised_and_sorted() -> None:
     assert sorted(tokenward.__all__) == tokenward.__all__
     for name in tokenward.__all__:
         assert getattr(tokenward, name)
+
+
+if typing.TYPE_CHECKING:  # what a type checker must not know: it would say so if it did
+    from tokenward import Verifyer  # type: ignore[attr-defined]  # noqa: F401
+    from tokenward.databricks import Gatewai  # type: ignore[attr-defined]  # noqa: F401
+    from tokenward.troubleshoot import explane  # type: ignore[attr-defined]  # noqa: F401
+
+
+def test_a_name_whose_module_is_not_there_yet_is_no_module() -> None:
+    """As where whoever imports it is imported by that module."""
+    script = """
+        import sys, types
+        import tokenward
+        sys.modules["tokenward.verifier"] = types.ModuleType("tokenward.verifier")
+        try:
+            tokenward.Verifier
+        except AttributeError:
+            sys.exit(42)
+    """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, timeout=60)
+    assert ended.returncode == 42
 
 
 def test_nothing_else_is_public_but_modules_and_the_version() -> None:

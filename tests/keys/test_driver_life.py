@@ -219,6 +219,46 @@ def test_a_client_that_cancels_itself_has_failed(make_source: MakeSource, clock:
     assert all(isinstance(answer, Unavailable) for answer in asked)
 
 
+@pytest.mark.parametrize("moment", ["at its deadline", "with its loop"])
+def test_a_trio_client_with_a_nursery_ends_no_service_and_is_cut_off_as_any_other(make_source: MakeSource, moment: str) -> None:
+    """A nursery wraps what ends it in a group: of Cancelled alone, or beside what its tasks raise as they are cancelled."""
+    import trio
+
+    async def stubborn() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            if moment == "at its deadline":
+                raise OSError
+
+    async def with_a_nursery(_request: object) -> Any:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stubborn)
+            nursery.start_soon(trio.sleep_forever)
+            begun.set()
+
+    async def ask() -> None:
+        await AsyncDriver([source], with_a_nursery).warm_up(0.05 if moment == "at its deadline" else 0)
+        await begun.wait()
+        if moment == "at its deadline":
+            while source.status().fetch == "in_flight":  # noqa: ASYNC110  # nothing else says so
+                await trio.sleep(0.01)
+
+    begun, source = trio.Event(), make_source(Rhythm(fetch_timeout=0.2, min_gap=0.1))
+    trio.run(ask)
+    told = source.status()
+    ended = (told.fetch, told.failures, told.last_failure)
+    assert ended == (("backoff", 1, "other") if moment == "at its deadline" else ("idle", 0, "cancelled"))
+
+
+def test_a_task_factory_that_knows_no_context_is_good_enough(issuer: Issuer, source: KeySource) -> None:
+    async def ask() -> Any:
+        asyncio.get_running_loop().set_task_factory(lambda loop, job: asyncio.Task(job, loop=loop))
+        return await AsyncDriver([source], issuer.fetch_async).find(source, "a")
+
+    assert isinstance(asyncio.run(ask()), Use)
+
+
 async def _never_answers(_request: object) -> Any:
     await asyncio.get_running_loop().create_future()
 

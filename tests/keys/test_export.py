@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -41,12 +41,14 @@ class Provider:
         self.issuer = issuer
         self.asked: list[str] = []
         self.is_down = False
+        self.cache_control = ""
 
     def __call__(self, request: FetchRequest) -> FetchResponse:
         self.asked.append(request.url)
         if self.is_down:
             raise FetchFailed("connect")
-        return self.issuer.fetch(request)  # type: ignore[no-any-return]
+        answer: FetchResponse = self.issuer.fetch(request)
+        return replace(answer, headers={**answer.headers, "cache-control": self.cache_control})
 
 
 @dataclass
@@ -257,6 +259,37 @@ def test_a_seed_is_refreshed_when_its_age_says_so_and_behind_the_request(
         time.sleep(0.002)
     assert (estate.provider.asked == []) is not due
     assert {status.keys for status in process.verifier.status()} == {"fresh"}
+
+
+@pytest.mark.parametrize(
+    ("said", "exported", "due"),
+    [
+        pytest.param("", None, HOUR, id="nothing"),
+        pytest.param("max-age=900", 900, 900.0, id="a quarter of an hour"),
+        pytest.param("max-age=86400", 86400, HOUR, id="longer than the rhythm"),
+    ],
+)
+def test_a_seed_is_due_when_the_server_of_its_keys_wished(estate: Estate, said: str, exported: int | None, due: float) -> None:
+    estate.provider.cache_control = said
+    first = estate.process()
+    assert first.verifier.warm_up(SOON)
+    document = json.loads(first.verifier.export())
+    assert [source["max_age"] for source in document["sources"]] == [exported] * 2
+    estate.wall.advance(60)
+    seeded = estate.process()
+    assert seeded.verifier.seed(json.dumps(document))
+    again = json.loads(seeded.verifier.export())
+    assert [source["max_age"] for source in again["sources"]] == [exported] * 2, "as it was said, however often it is passed on"
+    assert [status.next_attempt for status in seeded.verifier.status()] == [due - 60] * 2
+
+
+@pytest.mark.parametrize("value", ["900", True, [], -1, 1e300], ids=repr)
+def test_a_wish_that_is_no_time_makes_the_document_unreadable(estate: Estate, value: object) -> None:
+    document = estate.document()
+    document["sources"][0]["max_age"] = value
+    process = estate.process()
+    assert process.verifier.seed(json.dumps(document)) is False
+    assert set(process.ignored) == {"one of its times is none"}
 
 
 def test_the_first_good_token_of_a_seeded_process_begins_its_background_refresh(

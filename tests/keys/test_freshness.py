@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable
 
@@ -262,6 +263,26 @@ def test_a_child_of_a_process_that_was_asking_asks_itself(story: Story, why: str
     assert own.start
     assert story.after(1).fetched(own.lease, "a n")
     assert isinstance(story.lookup("n"), Use)
+
+
+@pytest.mark.parametrize("moment", ["_count_fruit", "_succeeding", "_look_again", "_publish"])
+def test_a_child_that_is_forked_while_the_answer_is_taken_is_sure_of_no_key_that_it_lacks(
+    story: Story, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    lease, step = story.holding("a").after(60).start("n"), getattr(Freshness, moment)
+    children: list[Freshness] = []
+
+    def forking(self: Freshness, *arguments: object) -> object:
+        children.append(copy.copy(self))
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Freshness, moment, forking)
+    assert story.fetched(lease, "a n")
+    monkeypatch.undo()
+    for story.machine in children:
+        story.machine.forked()
+        assert not isinstance(story.lookup("n"), Unknown)
+    assert children
 
 
 def test_what_was_cut_off_is_forgotten_at_the_next_good_fetch(story: Story) -> None:

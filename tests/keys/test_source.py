@@ -254,6 +254,28 @@ def test_a_start_in_vain_is_told(source: KeySource, events: list[object]) -> Non
 # -- waiting -----------------------------------------------------------------------------------------------------------
 
 
+def test_a_fork_while_somebody_leaves_breaks_no_lock(source: KeySource) -> None:
+    """A signal's handler may fork anywhere; the child has another lock than the one that was taken."""
+
+    class ForksWhenTaken:
+        def __init__(self, lock: Any) -> None:
+            self.lock = lock
+
+        def acquire(self, *, blocking: bool) -> bool:
+            source.forked()
+            return bool(self.lock.acquire(blocking=blocking))
+
+        def release(self) -> None:
+            self.lock.release()
+
+    before = source._lock
+    source._lock = ForksWhenTaken(before)  # type: ignore[assignment]
+    source.stop_waiting(lambda: None)
+    assert isinstance(source._lock, type(before)), "it has forked"
+    assert not before.locked()
+    assert source.status().waiting == 0
+
+
 def test_whoever_waits_is_woken_once_when_the_fetch_is_settled(source: KeySource, loaded: Callable[..., Loaded]) -> None:
     woken: list[str] = []
     lease = started(source)

@@ -1,7 +1,7 @@
 """Keys as text: what sources hold, written down by one process, and read by another one of the same policy as it starts.
 
     {"version": 1, "exported_at": 1800000060.5, "sources": [{"source": "https://...", "issuers": ["https://..."],
-     "fetched_at": 1800000000, "max_age": 3600, "cloud_instance_name": null, "serves_without_kid": false,
+     "fetched_at": 1800000000, "max_age": null, "cloud_instance_name": null, "serves_without_kid": false,
      "keys": [{"kid": ...}]}]}
 
 Times are epoch seconds. A source is the same one if its address is, and the issuers that its discovery document may be of.
@@ -68,7 +68,7 @@ def _entry(source: KeySource) -> dict[str, object] | None:
     return {
         **_named(source.location),
         "fetched_at": math.floor(saved.fetched_at),  # down, so that what is cut off never makes keys younger
-        "max_age": math.floor(saved.max_age),
+        "max_age": None if saved.max_age is None else math.floor(saved.max_age),
         "cloud_instance_name": saved.cloud_instance_name,
         "serves_without_kid": saved.is_sole,
         "keys": [public_jwk(key) for key in saved.keys],

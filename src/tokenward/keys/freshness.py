@@ -307,7 +307,7 @@ class Freshness:
             stops = old.retiring.get(kid, at_last).or_sooner(at_last)
             if kid is not None and kid not in keys and not stops.is_past(mono, wall):
                 keys[kid], retiring[kid] = found, stops
-        return Snapshot(lease, keys, retiring, mono - age, wall - age, self._interval(max_age), cloud)
+        return Snapshot(lease, keys, retiring, mono - age, wall - age, self._interval(max_age), max_age, cloud)
 
     def _interval(self, max_age: float | None) -> float:
         rhythm = self.rhythm

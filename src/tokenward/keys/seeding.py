@@ -12,15 +12,15 @@ from tokenward.keys.port import MAX_BODY_BYTES
 
 
 class Saved(NamedTuple):
-    """Keys as an issuer published them last, when that was (epoch seconds), for how many seconds they need no refresh, and the
-    cloud that its metadata named.
+    """Keys as an issuer published them last, when that was (epoch seconds), for how many seconds the issuer's server said that
+    they need no refresh, and the cloud that its metadata named.
 
     `is_sole` if there was no other in the set, so that the key serves tokens without a `kid`, too.
     """
 
     keys: tuple[Key, ...]
     fetched_at: float
-    max_age: float
+    max_age: float | None
     cloud_instance_name: str | None
     is_sole: bool
 

@@ -31,7 +31,7 @@ class Moment(NamedTuple):
 class Snapshot:
     """A set of keys as it was fetched, with the vanished ones that still serve, and when they stop.
 
-    `lease` is the number of the lease whose answer this is.
+    `lease` is the number of the lease whose answer this is, `max_age` the seconds that its server wished.
     """
 
     lease: int
@@ -40,6 +40,7 @@ class Snapshot:
     fetched_mono: float
     fetched_wall: float
     interval: float
+    max_age: float | None = None
     cloud_instance_name: str | None = None
 
     def age(self, mono: float, wall: float) -> float:

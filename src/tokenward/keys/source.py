@@ -220,7 +220,7 @@ class KeySource:
             if not keys or snapshot is None:
                 return None
             fetched_at = wall - snapshot.age(mono, wall)
-            return Saved(keys, fetched_at, snapshot.interval, snapshot.cloud_instance_name, self._state.has_sole_key)
+            return Saved(keys, fetched_at, snapshot.max_age, snapshot.cloud_instance_name, self._state.has_sole_key)
 
     def awaited_in_vain(self, seconds: float) -> None:
         """Tell the observer that a start went on without these keys."""
