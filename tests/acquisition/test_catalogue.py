@@ -26,7 +26,8 @@ OAUTH = {
     *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"),
     *("access_denied", "unsupported_response_type", "server_error", "temporarily_unavailable"),
     *("authorization_pending", "slow_down", "expired_token", "interaction_required", "login_required", "consent_required"),
-    *("account_selection_required", "invalid_target", "invalid_token", "insufficient_scope", "invalid_resource"),
+    *("account_selection_required", "invalid_target", "invalid_token", "insufficient_scope"),
+    *("insufficient_claims", "invalid_resource"),
 }
 
 

@@ -129,6 +129,63 @@ def codes(text: str | bytes | Mapping[str, object]) -> list[str]:
         ),
         pytest.param("request_refused code=draining status=503", ["draining"], id="in a line for people"),
         pytest.param("HTTP/1.1 503\ntokenward-refused: draining\n", ["draining"], id="in an answer's headers"),
+        pytest.param("insufficient_claims", ["insufficient_claims"], id="the error of a claims challenge"),
+        pytest.param(
+            'HTTP/1.1 401\nWWW-Authenticate: Bearer error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="',
+            ["insufficient_claims"],
+            id="a claims challenge",
+        ),
+        pytest.param(
+            "Error 403 Token is expiring within 30 seconds. (token expired)",
+            ["databricks_token_expiring"],
+            id="a token that is about to end",
+        ),
+        pytest.param(
+            {"error_code": 403, "message": "Token is expiring within 30 seconds. (token expired)"},
+            ["databricks_token_expiring"],
+            id="the same as object",
+        ),
+        pytest.param("DEBUG Token is expiring within 30 seconds, renewing it", [], id="a client that watches its token"),
+        pytest.param(
+            "Expected aud claim to be: 2ff814a6-3304-4ab8-85cb-cd0e6f879c1d, but was: https://management.core.windows.net/.",
+            ["databricks_wrong_audience"],
+            id="another audience, without the class of the exception",
+        ),
+        pytest.param(
+            "IncorrectClaimException: Expected aud claim to be: api://orders, but was: x.",
+            [],
+            id="an audience of another service",
+        ),
+        pytest.param("io.jsonwebtoken.ExpiredJwtException: JWT expired", ["databricks_expired_jwt"], id="Java's exception"),
+        pytest.param(
+            "POST https://example.cloud.databricks.com/ai-gateway/codex/v1 -> 401 Invalid Token",
+            ["databricks_ai_gateway_token"],
+            id="a token that the AI gateway refuses",
+        ),
+        pytest.param("Databricks AI Gateway: Invalid Token", ["databricks_ai_gateway_token"], id="the same by its name"),
+        pytest.param("databricks: SyntaxError: invalid token '<'", [], id="a token of a language, beside Databricks' name"),
+        pytest.param("AI Gateway of another cloud: Invalid Token", [], id="another vendor's gateway"),
+        pytest.param(
+            {"error_code": 401, "message": "Invalid credentials"}, ["databricks_invalid_credentials"], id="wrong credentials"
+        ),
+        pytest.param("Invalid credentials", [], id="wrong credentials of anything"),
+        pytest.param(
+            {
+                "error": "unsupported_grant_type",
+                "error_description": "AADB2C90086: The supplied grant_type [urn:ietf:params:oauth:grant-type:jwt-bearer] is not.",
+            },
+            ["AADB2C90086", "unsupported_grant_type"],
+            id="on behalf of a user, at B2C",
+        ),
+        pytest.param(
+            '429 with body: {"error":"invalid_request","error_description":"Temporarily throttled, too many requests"}',
+            ["managed_identity_throttled", "invalid_request"],
+            id="a managed identity that asks too often",
+        ),
+        pytest.param("HTTP 429 Too Many Requests", ["http_429"], id="too many requests"),
+        pytest.param("429 Client Error: Too Many Requests for url: https://x", ["http_429"], id="the same from a client"),
+        pytest.param("HTTP/2 429\nretry-after: 3", ["http_429"], id="the same without its words"),
+        pytest.param("HTTP/1.1 200\ncontent-length: 429", [], id="the number for something else"),
         pytest.param("Token is expired", [], id="a text that others use too"),
         pytest.param("invalid_grants my-invalid_grant", [], id="other words"),
         pytest.param("took 65001 ms", [], id="a number in a sentence"),

@@ -18,7 +18,7 @@ FAMILIES = (
     ("oauth", "OAuth"),
     ("suberror", "Classes of Entra's errors (suberror)"),
     ("databricks", "Databricks"),
-    ("library", "Libraries (Databricks' SDKs, azure-identity, MSAL, Microsoft.IdentityModel)"),
+    ("library", "Libraries (Databricks' SDKs, azure-identity, MSAL, Microsoft.IdentityModel) and managed identities"),
 )
 
 _CODES = """\

@@ -12,7 +12,9 @@ from tokenward.cli.outcome import CommandFailed, Exit
 from tokenward.cli.tokens import STDIN
 from tokenward.redaction import shown
 from tokenward.troubleshoot.logs import LogReader
+from tokenward.troubleshoot.logs.event import is_known
 from tokenward.troubleshoot.logs.source import FileSource, FollowedFile, Source, StreamSource
+from tokenward.troubleshoot.logs.words import of_unread
 
 MAX_SINCE = 3660 * 86400
 """Ten years in seconds, which no log has."""
@@ -58,13 +60,15 @@ def unreadable(name: str, exc: Exception) -> CommandFailed:
 def nothing_found(args: argparse.Namespace, reader: LogReader, name: str) -> CommandFailed:
     """There is no rejection in it; probably because of how it was written, or of what was asked."""
     where = "stdin" if name == STDIN else str(shown(name))
-    problem, fix = f"There is no rejection in {where} ({reader.lines:,} lines).", NO_EVENTS
+    if reader.left_out:
+        told, fix = [f"No rejection in {where} is what was asked for ({reader.left_out:,} left out)."], NO_MATCH
+        told += [f"{quoted(code)} is no code of tokenward's." for code in args.code if not is_known(code)]
+    else:
+        told = [f"There is no rejection in {where} ({reader.lines:,} lines)."]
+        fix = NO_JSON if reader.no_json else NO_EVENTS
     if reader.unread:
-        problem = f"{reader.unread:,} of {reader.lines:,} lines in {where} name an event of tokenward, but are not JSON."
-        fix = NO_JSON
-    elif args.since is not None or args.code:
-        problem, fix = f"No rejection in {where} is what was asked for ({reader.lines:,} lines).", NO_MATCH
-    return CommandFailed(Exit.NO, problem, fix, code="nothing_found")
+        told.append(of_unread(reader.unread))
+    return CommandFailed(Exit.NO, " ".join(told), fix, code="nothing_found")
 
 
 def _stdin() -> Source:

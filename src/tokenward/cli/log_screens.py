@@ -33,8 +33,8 @@ NO_RICH = "A live table needs the package rich (pip install rich); without it ea
 class Screen:
     """Shows nothing until `print`, which prints the table. It is entered while the log is read."""
 
-    def __init__(self, name: str, tally: Tally) -> None:
-        self._name, self._tally = name, tally
+    def __init__(self, name: str, tally: Tally, reader: LogReader) -> None:
+        self._name, self._tally, self._reader = name, tally, reader
 
     def __enter__(self) -> None:
         pass
@@ -50,14 +50,14 @@ class Screen:
 
     def print(self) -> None:
         """Everything, at the end."""
-        print_lines(view(self._name, self._tally, width()))
+        print_lines(view(self._name, self._tally, self._reader, width()))
 
 
 class _Live(Screen):
     """A table that is drawn again and again, for a terminal. Raises ImportError without rich."""
 
-    def __init__(self, name: str, tally: Tally) -> None:
-        super().__init__(name, tally)
+    def __init__(self, name: str, tally: Tally, reader: LogReader) -> None:
+        super().__init__(name, tally, reader)
         from rich.console import Console
         from rich.live import Live
 
@@ -75,7 +75,8 @@ class _Live(Screen):
         if time.monotonic() - self._drawn < REDRAW:
             return
         columns, rows = self._console.size
-        self._live.update(_text(fitting_view(self._name, self._tally, columns, rows)), refresh=True)
+        lines = fitting_view(self._name, self._tally, self._reader, columns, rows)
+        self._live.update(_text(lines), refresh=True)
         self._drawn = time.monotonic()
 
 
@@ -93,8 +94,8 @@ class _Json(Screen):
     """One document; with `is_running` one in a line now and then, if something has changed."""
 
     def __init__(self, name: str, tally: Tally, reader: LogReader, *, is_running: bool) -> None:
-        super().__init__(name, tally)
-        self._reader, self._is_running, self._told, self._at = reader, is_running, 0, time.monotonic()
+        super().__init__(name, tally, reader)
+        self._is_running, self._told, self._at = is_running, 0, time.monotonic()
 
     def draw(self) -> None:
         if self._is_running and time.monotonic() - self._at >= REPORT:
@@ -122,14 +123,14 @@ def screen_for(args: argparse.Namespace, tally: Tally, reader: LogReader) -> Scr
     if args.json:
         return _Json(name, tally, reader, is_running=args.follow)
     if not args.follow and args.file != STDIN:
-        return Screen(name, tally)
+        return Screen(name, tally, reader)
     if not sys.stdout.isatty() or os.environ.get("TERM", "") in DUMB:
-        return _Plain(name, tally) if args.follow else Screen(name, tally)
+        return _Plain(name, tally, reader) if args.follow else Screen(name, tally, reader)
     try:
-        return _Live(name, tally)
+        return _Live(name, tally, reader)
     except ImportError:
         print_note(NO_RICH)
-        return _Plain(name, tally)
+        return _Plain(name, tally, reader)
 
 
 def _text(lines: Sequence[Line]) -> Text:

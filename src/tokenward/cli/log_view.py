@@ -10,9 +10,9 @@ from tokenward.cli.colours import Styled, encodable, painted, wants_colour
 from tokenward.cli.layout import wrapped
 from tokenward.cli.output import FILE_WIDTH, cell, width_of_stream
 from tokenward.cli.tokens import STDIN
-from tokenward.troubleshoot.logs import Cause, Group, Nearby, Tally, cause_of
+from tokenward.troubleshoot.logs import Cause, Group, LogReader, Nearby, Tally, cause_of
 from tokenward.troubleshoot.logs.moment import date_text, offset_at, offset_text, time_text
-from tokenward.troubleshoot.logs.words import of_group, of_nearby, of_tokens
+from tokenward.troubleshoot.logs.words import of_group, of_nearby, of_tokens, of_unread
 
 MOST_GROUPS = 50
 """Groups that are printed; --json has all of them."""
@@ -44,10 +44,10 @@ def name_of(file: str) -> str:
     return "stdin" if file == STDIN else file
 
 
-def fitting_view(name: str, tally: Tally, columns: int, rows: int) -> list[Line]:
+def fitting_view(name: str, tally: Tally, reader: LogReader, columns: int, rows: int) -> list[Line]:
     """As many groups as there is room for, so that the cause below them stays in sight."""
     for groups in range(LIVE_GROUPS, 0, -1):
-        lines = view(name, tally, columns, groups)
+        lines = view(name, tally, reader, columns, groups)
         if len(lines) < rows:
             return lines
     return cause_view(tally, columns)
@@ -58,12 +58,13 @@ def cause_view(tally: Tally, columns: int) -> list[Line]:
     return list(_cause(cause_of(tally, offset_of(tally)), columns))
 
 
-def view(name: str, tally: Tally, columns: int, most: int = MOST_GROUPS) -> list[Line]:
+def view(name: str, tally: Tally, reader: LogReader, columns: int, most: int = MOST_GROUPS) -> list[Line]:
     """Everything, with so many groups at most."""
     offset, groups = offset_of(tally), tally.groups()
     lines = [*_title(name, tally, offset, columns), [], *_table(groups[:most], tally, offset, columns)]
     if len(groups) > most:
         lines += [[Styled(f"and {len(groups) - most} more groups", "dim")], []]
+    lines += _unread(reader.unread, columns)
     return [*lines, *_around(tally.nearby(), offset, columns), *_cause(cause_of(tally, offset), columns)]
 
 
@@ -115,6 +116,12 @@ def _below(group: Group, indent: int, columns: int) -> Iterator[Line]:
         yield from _wrapped(cell(text), columns, indent)
     if group.hint:
         yield from _wrapped(cell(group.hint, "dim"), columns, indent)
+
+
+def _unread(lines: int, columns: int) -> Iterator[Line]:
+    if lines:
+        yield from _wrapped(Styled(of_unread(lines)), columns, 0)
+        yield []
 
 
 # -- around them, and why ----------------------------------------------------------------------------------------------

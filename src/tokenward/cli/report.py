@@ -75,13 +75,12 @@ def _tell(args: argparse.Namespace, reader: LogReader, tally: Tally, course: Cou
     names = [Path(name_of(name)).name for name in args.logs]
     offset = 0.0 if course is None else course.offset
     if args.html is not None:
-        unread = reader.unread + reader.too_long
-        counts = {"lines": reader.lines, "unread": unread, "undated": reader.undated}
+        counts = {"lines": reader.lines, "unread": reader.unread, "undated": reader.undated}
         _write(args.html, page(summary_of(names, tally, offset=offset, **counts), course))
     if args.json:
         print_json(document_of(tally, reader, cause_of(tally, offset)) | course_document(course))
     elif args.html is None:
-        print_lines([*view(", ".join(names), tally, width()), [], *plot(course, width())])
+        print_lines([*view(", ".join(names), tally, reader, width()), [], *plot(course, width())])
     elif args.html != STDIN:
         print_lines(cause_view(tally, width()))
 

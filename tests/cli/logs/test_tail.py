@@ -42,6 +42,9 @@ def _event(**fields: object) -> str:
     return json.dumps({"timestamp": "2026-01-09T12:00:00Z", "code": "token_expired", **fields, "event": "token_rejected"}) + "\n"
 
 
+CONSOLE = "2026-01-09 [warning  ] token_rejected code=token_expired\n"
+
+
 # -- the real app's log ------------------------------------------------------------------------------------------------
 
 
@@ -74,6 +77,28 @@ def test_the_document_counts_every_rejection_of_the_app_once(logs: Run, incident
 def test_a_pipe_is_read_to_its_end(logs: Run, incident: str) -> None:
     done = logs("tail", stdin=incident)
     assert (done.returncode, "264 rejections in stdin" in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("console", "told"),
+    [
+        pytest.param("", [], id="none"),
+        pytest.param(CONSOLE * 12, ["12 lines could not be read: each names an event of tokenward"], id="twelve"),
+        pytest.param(CONSOLE + "x" * 70_000, ["2 lines could not be read: each names an event of tokenward"], id="one too long"),
+    ],
+)
+@pytest.mark.parametrize("command", ["tail", "report"])
+def test_lines_that_could_not_be_read_are_told_below_the_table(
+    called: Run, incident_log: Path, command: str, console: str, told: list[str]
+) -> None:
+    with incident_log.open("a") as file:
+        file.write(console)
+    done = called(command, str(incident_log), COLUMNS="80")
+    lines = done.stdout.splitlines()
+    found = [number for number, line in enumerate(lines) if "could not be read" in line]
+    assert [lines[number][: len(text)] for number, text in zip(found, told, strict=True)] == told
+    assert all(0 < number < lines.index("Most likely cause") and not lines[number - 1] for number in found)
+    assert lines[0].startswith("264 rejections in")
 
 
 def _docker(line: str) -> str:
@@ -314,9 +339,15 @@ def test_what_cannot_be_used_ends_with_what_to_do(called: Run, arguments: list[s
 EMPTY = [
     pytest.param("", [], "0 lines", id="nothing"),
     pytest.param("all is well\n", [], "There is no rejection in stdin (1 lines)", id="no event"),
-    pytest.param("2026-01-09 [warning  ] token_rejected code=token_expired\n", [], "JSONRenderer", id="a console's lines"),
-    pytest.param(_event(), ["--code", "unknown_key"], "asked for", id="another code"),
-    pytest.param(_event(), ["--since", "1h"], "asked for", id="older"),
+    pytest.param(CONSOLE, [], "JSONRenderer", id="a console's lines"),
+    pytest.param("x" * 70_000 + "\n", [], "64 KiB.\n  next: Check that it is", id="a line that is too long"),
+    pytest.param(_event(), ["--code", "unknown_key"], "asked for (1 left out).\n", id="another code"),
+    pytest.param(_event(), ["--code", "nonsense"], "(1 left out). 'nonsense' is no code of tokenward's.", id="a misspelt code"),
+    pytest.param(_event() + CONSOLE, ["--code", "nonsense"], "Leave out --since", id="a misspelt code, and a console's line"),
+    pytest.param(_event() + CONSOLE, ["--since", "1h"], "1 line could not be read", id="older, and a console's line"),
+    pytest.param(CONSOLE, ["--code", "unknown_key"], "JSONRenderer", id="a code, and a console's lines alone"),
+    pytest.param("all is well\n", ["--code", "unknown_key"], "There is no rejection in stdin", id="a code, and no event"),
+    pytest.param(_event(), ["--since", "1h"], "asked for (1 left out)", id="older"),
     pytest.param('{"event": "token_rejected", "code": ["a"]}\n', [], "no rejection", id="an event without a code"),
 ]
 

@@ -141,6 +141,12 @@ def test_the_drawing_is_told_in_words_and_in_numbers(made: Made, line: Line) -> 
     assert sum(numbers) == 90
 
 
+def test_what_was_not_counted_is_told_at_the_end(made: Made, line: Line) -> None:
+    told = " ".join(_Elements(made([line()])).texts)
+    assert "1 line could not be read: each names an event" in told
+    assert "2 events have no time" in told
+
+
 def test_bars_are_as_high_as_their_counts(made: Made, line: Line) -> None:
     text = made([line(at=NOW)] * 4 + [line(at=NOW + 1)] * 2)
     plot = text[text.index('class="plot"') : text.index("</figure>")]

@@ -89,14 +89,14 @@ def test_what_is_no_event_is_none(read: Read, text: bytes) -> None:
 def test_what_names_an_event_but_is_no_json_is_counted() -> None:
     reader = LogReader(clock=lambda: NOW)
     assert list(reader.feed(b"[warning] token_rejected code=a\nall is well\n")) == []
-    assert (reader.lines, reader.unread) == (2, 1)
+    assert (reader.lines, reader.no_json, reader.unread) == (2, 1, 1)
 
 
 def test_a_line_that_is_too_long_is_left_out_and_the_next_one_is_read(line: Line) -> None:
     reader = LogReader(clock=lambda: NOW)
     long = line(hint="x" * (2 * MAX_LINE))
     events = [event for start in range(0, len(long), 1000) for event in reader.feed(long[start : start + 1000])]
-    assert (events, reader.too_long) == ([], 1)
+    assert (events, reader.no_json, reader.unread) == ([], 0, 1)
     assert len(list(reader.feed(line()))) == 1
 
 
@@ -221,6 +221,24 @@ def test_what_is_older_or_has_no_time_is_left_out_on_demand(read: Read, line: Li
     lines = [line(at=NOW - 100, code="a"), line(at=NOW - 10, code="b"), line(at=None, code="c")]
     assert [event.code for event in read(*lines, since=NOW - 50)] == ["b"]
     assert [event.code for event in read(*lines)] == ["a", "b", "c"]
+
+
+LEFT_OUT = [
+    pytest.param({}, 0, id="nothing asked"),
+    pytest.param({"codes": ["token_expired", "unknown_key"]}, 0, id="all codes asked for"),
+    pytest.param({"codes": ["unknown_key"]}, 4, id="one code, which is a part of a sum"),
+    pytest.param({"codes": ["token_expird"]}, 8, id="a code that is not there"),
+    pytest.param({"since": NOW - 50}, 1, id="the old one"),
+]
+
+
+@pytest.mark.parametrize(("asked", "count"), LEFT_OUT)
+def test_the_rejections_that_are_left_out_are_counted_also_those_of_sums(line: Line, asked: Any, count: int) -> None:
+    lines = [line(at=NOW - 100), line("keys_refresh_failed", at=NOW - 100)]
+    lines.append(line("token_rejections_summed", not_logged={"token_expired": 3, "unknown_key": 4}, seconds=60))
+    reader = LogReader(clock=lambda: NOW, **asked)
+    list(reader.feed(b"".join(lines)))
+    assert reader.left_out == count
 
 
 def test_an_event_without_a_believable_time_has_none_or_that_of_a_live_reading(read: Read, line: Line) -> None:

@@ -13,7 +13,7 @@ def document_of(tally: Tally, reader: LogReader, cause: Cause | None) -> dict[st
     """The document that `tokenward tail --json` prints, and the front of that of `tokenward report --json`."""
     return {
         "lines": reader.lines,
-        "unread": reader.unread + reader.too_long,
+        "unread": reader.unread,
         "undated": reader.undated,
         "from": tally.oldest,
         "to": tally.newest,

@@ -69,6 +69,11 @@ def is_known(code: str) -> bool:
     return code in TOKEN_CODES or code in GATEWAY_CODES
 
 
+def rejections_in(event: LogEvent | None) -> int:
+    """How many rejections it tells of."""
+    return sum(event.counts.values()) if isinstance(event, Summed) else int(isinstance(event, Rejected))
+
+
 def event_of(record: Record) -> LogEvent | None:
     """What is counted of a record; None if it lacks what it must have, or is none of our business."""
     if record.name == "token_rejections_summed":

@@ -13,7 +13,7 @@ from tokenward.troubleshoot.logs.markup import Markup, element, joined
 from tokenward.troubleshoot.logs.moment import offset_text, span_text, time_text
 from tokenward.troubleshoot.logs.summary import Summary
 from tokenward.troubleshoot.logs.tables import callers, codes, numbers
-from tokenward.troubleshoot.logs.words import of_nearby
+from tokenward.troubleshoot.logs.words import of_nearby, of_unread
 
 _STYLE = files("tokenward.troubleshoot.logs").joinpath("style.css").read_text("utf-8")
 
@@ -110,7 +110,7 @@ def _footer(summary: Summary) -> Markup:
         "Sums of a flood (token_rejections_summed) are spread evenly over the time that they are of.",
     ]
     if summary.unread:
-        told.append(f"{summary.unread:,} lines name an event of tokenward, but could not be read.")
+        told.append(of_unread(summary.unread))
     if summary.undated:
         told.append(f"{summary.undated:,} events have no time, and are not in the plot.")
     return element("footer", " ".join(told))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
-from tokenward.troubleshoot.logs.event import OTHER_CODES, LogEvent, Rejected, Summed, event_of, is_known
+from tokenward.troubleshoot.logs.event import OTHER_CODES, LogEvent, Rejected, Summed, event_of, is_known, rejections_in
 from tokenward.troubleshoot.logs.lines import Lines
 from tokenward.troubleshoot.logs.record import names_an_event, record_of
 
@@ -16,7 +16,7 @@ AHEAD = 86400.0
 
 
 class LogReader:
-    """Reads one log, or several one after another.
+    """Reads one log, or several one after another; `left_out` are the rejections that its options leave out.
 
     clock    seconds since the epoch
     since    events before that time, and those without a time, are left out; None reads all
@@ -36,13 +36,14 @@ class LogReader:
         self._own: set[str] = set()
         self._cut = Lines()
         self.lines = 0
-        self.unread = 0
+        self.no_json = 0
         self.undated = 0
+        self.left_out = 0
 
     @property
-    def too_long(self) -> int:
-        """Lines that were too long to be read."""
-        return self._cut.too_long
+    def unread(self) -> int:
+        """Lines that name an event but hold none in JSON, and those that are too long."""
+        return self.no_json + self._cut.too_long
 
     def feed(self, chunk: bytes) -> Iterator[LogEvent]:
         """The events that are complete now."""
@@ -56,12 +57,16 @@ class LogReader:
         for line in lines:
             self.lines += 1
             event = self._event(line) if names_an_event(line) else None
-            if event is not None and (wanted := self._wanted(self._dated(event))) is not None:
+            if event is None:
+                continue
+            wanted = self._wanted(self._dated(event))
+            self.left_out += rejections_in(event) - rejections_in(wanted)
+            if wanted is not None:
                 yield wanted
 
     def _event(self, line: bytes) -> LogEvent | None:
         record = record_of(line)
-        self.unread += record is None
+        self.no_json += record is None
         return event_of(record) if record is not None else None
 
     def _dated(self, event: LogEvent) -> LogEvent:

@@ -1,8 +1,9 @@
-"""A group and an event around it, in the few words of a table or a line."""
+"""A group, an event around it and what could not be read, in the few words of a table or a line."""
 
 from __future__ import annotations
 
 from tokenward.troubleshoot.logs.group import MAX_TOKENS, Group, Nearby
+from tokenward.troubleshoot.logs.lines import MAX_LINE
 from tokenward.troubleshoot.logs.moment import offset_text, time_text
 
 SUMMED = "not logged one by one (token_rejections_summed)"
@@ -29,6 +30,13 @@ def of_nearby(nearby: Nearby) -> str:
     times = f" {nearby.count:,} times" if nearby.count > 1 else ""
     of = f" {nearby.of}" if nearby.of else ""
     return f"{nearby.name}{times}{of}{f' ({nearby.why})' if nearby.why else ''}"
+
+
+def of_unread(lines: int) -> str:
+    """That so many lines are missing in what was counted, and why."""
+    of = f"{lines:,} line{'' if lines == 1 else 's'}"
+    why = f"each names an event of tokenward but holds none in JSON, or is longer than {MAX_LINE // 1024} KiB"
+    return f"{of} could not be read: {why}."
 
 
 def new_group(group: Group, offset: float) -> str:
