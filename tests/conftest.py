@@ -44,7 +44,9 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(trylast=True)  # after hypothesis' own, which marks the property tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave most tests unmeasured, and have property tests try their share of examples."""
+    """Begin with the files that start servers, leave most tests unmeasured, have property tests try their share of examples."""
+    slow = {item.path for item in items if item.get_closest_marker("servers")}
+    items.sort(key=lambda item: item.path not in slow)  # or a few workers would be left with them alone at the end
     for item in items:
         if not item.nodeid.startswith(COVERING) or item.get_closest_marker("hypothesis"):
             item.add_marker("no_cover")  # a line that runs by chance is not tested, and measuring doubles the time

@@ -23,11 +23,12 @@ from tokenward.testing import IssuerServer, LocalIssuer
 from tokenward.web import inspector
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 PATIENCE = 20.0
 """Seconds for a busy machine."""
 CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
+USUAL: ViewportSize = {"width": 1180, "height": 900}
 QUIET = ("--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run")
 VIOLATIONS = """
 window.violations = [];
@@ -126,10 +127,16 @@ class Watched:
     complaints: list[str] = field(default_factory=list)
     expected: tuple[str, ...] = ()
     """Beginnings of complaints that a test brings about itself."""
+    holds_time: bool = False
 
     def violations(self) -> list[str]:
         found: list[str] = self.page.evaluate("() => window.violations ?? []")
         return found
+
+    def require_clean(self) -> None:
+        """No violation of the CSP, and nothing in the console."""
+        assert self.violations() == []
+        assert [complaint for complaint in self.complaints if not complaint.startswith(self.expected or ("\0",))] == []
 
     def open(self, url: str) -> None:
         self.page.goto(url)
@@ -144,6 +151,7 @@ class Watched:
 
     def hold_time(self) -> None:
         """From here on the page's timers wait for `let_pass`."""
+        self.holds_time = True
         self.page.clock.install()
 
     def let_pass(self, seconds: int) -> None:
@@ -170,32 +178,45 @@ def opening(browser: Browser) -> Iterator[Opening]:
     made: list[Watched] = []
 
     def _open(url: str, **options: Any) -> Watched:
-        context = browser.new_context(**{"viewport": {"width": 1180, "height": 900}, **options})
-        context.set_default_timeout(PATIENCE * 1000)
-        context.add_init_script(VIOLATIONS)
-        watched = Watched(context.new_page(), context)
-        made.append(watched)
-        page = watched.page
-        page.on("request", lambda request: watched.requests.append(request))
-        page.on(
-            "console", lambda message: watched.complaints.append(message.text) if message.type in ("error", "warning") else None
-        )
-        page.on("pageerror", lambda error: watched.complaints.append(str(error)))
-        watched.open(url)
-        return watched
+        made.append(_watched(browser, **options))
+        made[-1].open(url)
+        return made[-1]
 
     yield _open
     for watched in made:
-        violations = watched.violations()
+        watched.require_clean()
         watched.context.close()
-        assert violations == []
-        assert [complaint for complaint in watched.complaints if not complaint.startswith(watched.expected or ("\0",))] == []
+
+
+def _watched(browser: Browser, **options: Any) -> Watched:
+    context = browser.new_context(**{"viewport": USUAL, **options})
+    context.set_default_timeout(PATIENCE * 1000)
+    context.add_init_script(VIOLATIONS)
+    watched = Watched(context.new_page(), context)
+    page = watched.page
+    page.on("request", lambda request: watched.requests.append(request))
+    page.on("console", lambda message: watched.complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+    return watched
+
+
+@pytest.fixture(scope="module")
+def at_hand() -> list[Watched]:
+    """The page that a test has left, for the next one: a new one takes a second."""
+    return []
 
 
 @pytest.fixture
-def inspected(opening: Opening, site: Running) -> Watched:
+def inspected(browser: Browser, site: Running, at_hand: list[Watched]) -> Iterator[Watched]:
     """The page, opened and empty."""
-    return opening(f"{site.url}/")
+    watched = at_hand.pop() if at_hand else _watched(browser)
+    watched.page.set_viewport_size(USUAL)
+    watched.requests.clear()
+    watched.open(f"{site.url}/")
+    yield watched
+    watched.require_clean()
+    if not watched.holds_time:
+        at_hand.append(watched)
 
 
 @pytest.fixture
