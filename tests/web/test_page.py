@@ -165,12 +165,22 @@ def test_a_token_is_sent_to_this_machine_by_itself(inspected: Any, tenant: Local
         pytest.param("12:01 WARN refused Bearer {user} for /jobs", "entra_user_token", id="a log line"),
         pytest.param("curl -H 'authorization: bearer {user}' https://x.example", "entra_user_token", id="a command"),
         pytest.param("https://x.example/#id_token={id}&state=1", "id_token", id="an address"),
+        pytest.param("{user}&state=1", "entra_user_token", id="the end of an address"),
+        pytest.param("TOKEN={user}", "entra_user_token", id="a variable"),
+        pytest.param("access_token={user}&token_type=Bearer", "entra_user_token", id="a form"),
+        pytest.param("Bearer%20{user}", "entra_user_token", id="an encoded header"),
+        pytest.param("({user})", "entra_user_token", id="brackets"),
+        pytest.param("\u201c{user}\u201d", "entra_user_token", id="curly quotation marks"),
         pytest.param("{wrapped}", "entra_user_token", id="broken into lines"),
+        pytest.param("{quoted}", "entra_user_token", id="broken into lines that a mail quotes"),
         pytest.param("{user}\n{id}", "entra_user_token", id="two tokens"),
         pytest.param("{user}=", "entra_user_token", id="padding after the signature"),
         pytest.param("{user} expired", "entra_user_token", id="a word after it"),
         pytest.param("{unsigned}", "entra_user_token", id="without its signature"),
         pytest.param("eyJhbGciOiJSUzI1NiJ9.eyJpc3M.x", "damaged_jwt", id="a cut JWT"),
+        pytest.param("{cut}", "damaged_jwt", id="a JWT that ends in its claims"),
+        pytest.param("eyJhbGciOiJSUzI...", "damaged_jwt", id="a JWT as logs shorten it"),
+        pytest.param("eyJhbGciOiJSUzI\u2026", "damaged_jwt", id="a JWT as a screen shortens it"),
         pytest.param("www.example.com", "damaged_jwt", id="three words with dots"),
         pytest.param("10.0.0.1.5", "opaque", id="five words with dots"),
         pytest.param(JWE, "encrypted_token", id="a JWE"),
@@ -194,7 +204,9 @@ def test_what_was_pasted_is_for_the_page_what_it_is_for_explain(
     inspected: Any, tenant: LocalIssuer, text: str, kind: str
 ) -> None:
     user, of_id = tenant.user_token(), tenant.id_token()
-    pasted = text.format(user=user, id=of_id, wrapped=_wrapped(user), unsigned=user.rpartition(".")[0])
+    damaged = {"unsigned": user.rpartition(".")[0], "cut": user[:400]}
+    wrapped = {"wrapped": _wrapped(user), "quoted": "> " + _wrapped(user).replace("\n", "\n> ")}
+    pasted = text.format(user=user, id=of_id, **wrapped, **damaged)
     inspected.paste("#token", pasted)
     if inspected.page.locator("#result [data-what]").count():
         told = inspected.page.locator("#result [data-what]").get_attribute("data-what")

@@ -25,8 +25,9 @@ NOT_VERIFIED = "NOTHING WAS VERIFIED: anybody can write these claims. To have th
 DESCRIPTION = """\
 Print the header and the claims of a JWT, with what each means and times in
 local time. NOTHING IS VERIFIED: neither the signature nor any claim. Nobody is
-asked, and the signature is not printed. The token is read from stdin, from a
-file or from the environment, and never from the command line."""
+asked. The signature is not printed, and for what could be a token in a claim
+there stands <token>. The token is read from stdin, from a file or from the
+environment, and never from the command line."""
 EPILOG = """\
 examples:
   tokenward decode < token.txt

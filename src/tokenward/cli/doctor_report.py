@@ -113,4 +113,5 @@ def _marks(finding: Finding) -> Iterator[str]:
 
 def _counted(parts: Parts) -> str:
     held = [finding.held for found in parts.values() for finding in found]
-    return f"{len(held)} checks: {held.count(True)} ok, {held.count(False)} failed, {held.count(None)} open."
+    total = f"{len(held)} check{'s' if len(held) != 1 else ''}"
+    return f"{total}: {held.count(True)} ok, {held.count(False)} failed, {held.count(None)} open."

@@ -34,15 +34,25 @@ def _judged_for(report: Report) -> str:
 
 
 def _print_checks(report: Report, *, all_checks: bool, redact: bool) -> None:
-    checks = [check for check in report.checks if all_checks or check.finding.held is not True]
+    checks = [check for check in report.checks if all_checks or _says_something(check)]
     rows = [_row(check, report.at, redact=redact) for check in checks]
-    hidden = len(report.checks) - len(checks)
+    hidden = [check.finding.held for check in report.checks if check not in checks]
     if rows:
         print_table("Checks", COLUMNS, rows)
     if hidden:
-        other = "other " if rows else ""
-        print_text(f"{hidden} {other}check{'s hold' if hidden > 1 else ' holds'} (--all prints every check).", "dim")
+        print_text(f"{_counted(hidden, 'other ' if rows else '')} (--all prints every check).", "dim")
     print_line("")
+
+
+def _says_something(check: Check) -> bool:
+    """What holds says nothing new, and neither does what could not be judged and saw nothing."""
+    return check.finding.held is False or (check.finding.held is None and check.finding.seen is not None)
+
+
+def _counted(hidden: Sequence[bool | None], other: str) -> str:
+    hold = hidden.count(True)
+    told = [f"{hold} {other}check{'s hold' if hold > 1 else ' holds'}"] if hold else []
+    return ", ".join([*told, *([f"{hidden.count(None)} could not be judged"] if None in hidden else [])])
 
 
 def _row(check: Check, at: float, *, redact: bool) -> tuple[object, ...]:

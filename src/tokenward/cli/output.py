@@ -13,6 +13,7 @@ from typing import TextIO
 from tokenward.cli.colours import Styled, encodable, painted, wants_colour
 from tokenward.cli.layout import NARROWEST, wrapped
 from tokenward.cli.outcome import CommandFailed, Exit
+from tokenward.cli.parser import MASKED
 from tokenward.cli.tables import table_lines
 
 FILE_WIDTH = 160
@@ -77,7 +78,7 @@ def print_failure(failure: CommandFailed) -> None:
         return
     if failure.usage:
         print(failure.usage, file=sys.stderr)
-    _print_labelled("tokenward:", f"{failure.code}: {failure.problem}", "bold red")
+    _print_labelled("tokenward:", f"{failure.code}: {_problem(failure)}", "bold red")
     for name, text in failure.facts.items():
         _print_labelled(f"  {name}:", text, "")
     _print_labelled("  next:", failure.fix, "bold")
@@ -98,10 +99,15 @@ def _print_labelled(label: str, text: str, style: str) -> None:
 
 def failure_document(failure: CommandFailed) -> dict[str, object]:
     """The JSON of an error, with the members of a token endpoint's (RFC 6749 section 5.2) at its front."""
-    document: dict[str, object] = {"error": failure.code, "error_description": failure.problem, **failure.facts}
+    document: dict[str, object] = {"error": failure.code, "error_description": _problem(failure), **failure.facts}
     if failure.retry_after is not None:
         document["retry_after"] = failure.retry_after
     return {**document, "next": failure.fix, "exit_code": int(failure.exit_code)}
+
+
+def _problem(failure: CommandFailed) -> str:
+    """What is wrong, without the dots that say that a text was cut where the whole of it is masked."""
+    return failure.problem.replace(f"{MASKED}...", MASKED)
 
 
 # -- values ------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Never an argument: arguments are seen by every process of the machine, and stay 
 from __future__ import annotations
 
 import argparse
+import codecs
 import getpass
 import os
 import sys
@@ -23,6 +24,8 @@ MAX_TYPED = 4095
 """Characters of a line that Linux takes from a terminal; the rest is lost."""
 CHUNK = 65536
 """Bytes of one read: what a pipe of Linux holds."""
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""With which a file begins that the `>` of Windows PowerShell has written."""
 STDIN = "-"
 CHECK_PATH = "Check the path and its permissions."
 
@@ -117,4 +120,4 @@ def _typed() -> str:
 def _decoded(raw: bytes) -> str:
     if len(raw) > MAX_INPUT_BYTES:
         raise CommandFailed(Exit.NO_TOKEN, "The input is longer than any token.", "Pass the token alone.")
-    return raw.decode("utf-8", "replace")
+    return raw.decode("utf-16" if raw.startswith(UTF16_MARKS) else "utf-8", "replace")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,3 +84,43 @@ def test_what_cannot_be_decoded_ends_with_what_to_do_next(called: Any, text: str
     assert done.returncode == 4
     assert words in done.stderr
     assert "next:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("encoding", "mark"),
+    [
+        pytest.param("utf-8", b"", id="UTF-8"),
+        pytest.param("utf-8", codecs.BOM_UTF8, id="UTF-8 with a mark"),
+        pytest.param("utf-16-le", codecs.BOM_UTF16_LE, id="of Windows PowerShell's redirection"),
+        pytest.param("utf-16-be", codecs.BOM_UTF16_BE, id="UTF-16 the other way round"),
+    ],
+)
+def test_a_files_encoding_is_told_by_its_mark(called: Any, entra_issuer: Any, tmp_path: Path, encoding: str, mark: bytes) -> None:
+    file = tmp_path / "token.txt"
+    file.write_bytes(mark + f"TOKEN={entra_issuer.user_token()}\r\n".encode(encoding))
+    done = called("decode", "--json", "--token-file", str(file))
+    assert (done.returncode, json.loads(done.stdout)["what"]["kind"]) == (0, "entra_user_token"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param(["{}"], "unrecognized arguments: <token>.", id="an argument"),
+        pytest.param(["--token={}"], "unrecognized arguments: --token=<token>.", id="an option that there is not"),
+        pytest.param(["--token-env", "{}"], "The environment variable <token> is not set, or empty.", id="a name"),
+        pytest.param(["--token-file", "{}"], "<token> cannot be read (File name too long).", id="a path"),
+    ],
+)
+def test_a_token_among_the_arguments_is_one_word_of_a_sentence(
+    called: Any, entra_issuer: Any, arguments: list[str], told: str
+) -> None:
+    token = entra_issuer.user_token(claims={"groups": ["00000000-0000-4000-8000-000000000000"] * 20})
+    done = called("decode", "--json", *[argument.format(token) for argument in arguments])
+    assert f": {told}\n" in done.stderr
+    assert json.loads(done.stdout)["error_description"] == told
+
+
+def test_what_could_be_a_token_is_masked_in_a_claim(called: Any, entra_issuer: Any) -> None:
+    token = entra_issuer.user_token()
+    assert json.loads(called("decode", "--json", stdin=token).stdout)["claims"]["aio"] == "<token>"
+    assert "there stands <token>" in " ".join(called("decode", "--help").stdout.split())

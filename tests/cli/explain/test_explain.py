@@ -41,6 +41,16 @@ def test_all_prints_every_check(called: Any, entra_issuer: Any, gateway_toml: st
     assert [name for name in names if f"  {name} " not in done.stdout] == []
 
 
+def test_rows_that_nobody_could_judge_are_counted_and_all_prints_them(called: Any, oidc_issuer: Any) -> None:
+    options = ("explain", "--api", HOME_TENANT, "--tenant", HOME_TENANT, "--offline")
+    token = oidc_issuer.access_token()
+    short, long = (called(*options, *more, stdin=token).stdout for more in ((), ("--all",)))
+    assert "other checks hold, 6 could not be judged (--all prints every check)." in short
+    rows = ("algorithm", "type", "required", "audience", "values")
+    assert [name for name in rows if f"  {name} " in short or f"  {name} " not in long] == []
+    assert [name for name in ("issuer", "signature") if f"  {name} " not in short] == []
+
+
 def test_json_is_the_librarys_report(tokenward: Any, entra_issuer: Any, gateway_toml: str) -> None:
     done = tokenward("explain", "--policy", gateway_toml, "--json", stdin=entra_issuer.id_token())
     report = json.loads(done.stdout)

@@ -110,6 +110,23 @@ def test_a_file_without_keys_ends_with_what_to_do(
     assert "next:" in (done.stdout + done.stderr).lower()
 
 
+@pytest.mark.parametrize(
+    ("spoiled", "words"),
+    [
+        pytest.param({"d": "AQAB"}, "never uses this key; any others serve on", id="a private key"),
+        pytest.param({"n": "not base64url!"}, "skips this key; any others serve on", id="a key that cannot be read"),
+    ],
+)
+def test_of_one_unusable_key_neither_another_is_promised_nor_another_look(
+    called: Run, oidc: OidcIssuer, tmp_path: Path, spoiled: dict[str, object], words: str
+) -> None:
+    (jwk,) = oidc.jwks()["keys"]
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [{**jwk, **spoiled}]}))
+    done = called("keys", "--jwks", str(tmp_path / "keys.json"))
+    assert (done.returncode, words in done.stdout) == (1, True)
+    assert done.stdout.rstrip().endswith("Next: Ask whoever runs the issuer to publish a usable signing key.")
+
+
 @pytest.mark.parametrize("others", [["https://idp.example/"], ["--watch"]], ids=["an issuer", "a watch"])
 def test_a_file_of_keys_has_no_issuer_and_no_rotation(called: Run, tmp_path: Path, others: list[str]) -> None:
     (tmp_path / "keys.json").write_text('{"keys": []}')

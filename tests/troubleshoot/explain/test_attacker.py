@@ -44,6 +44,21 @@ def test_a_time_stays_readable_redacted(bench: Any, name: str) -> None:
     assert seen[name] == report.claims[name]
 
 
+def test_words_that_are_no_claims_stay_readable_redacted(bench: Any) -> None:
+    """The names of claims that are missing or betray another token, and the policy's word for the caller."""
+    report = bench.explain(bench.issuer.user_token(claims={"azp": ABSENT, "scp": ABSENT, "exp": ABSENT, "nonce": PRIVATE}))
+    seen = {check["check"]: check["seen"] for check in report.to_json(redact=True)["checks"]}
+    assert (seen["required"], seen["access token"], seen["dates"]) == (["no exp", "no azp"], "nonce", "no exp")
+    nobody = bench.explain(bench.issuer.user_token(claims={"scp": ABSENT}))
+    assert bench.check(nobody, "kind").to_json(redact=True)["seen"] == "unknown"
+
+
+@pytest.mark.parametrize("word", ["none", "all of them", "unknown"])
+def test_a_claim_that_is_one_of_our_words_is_redacted(bench: Any, word: str) -> None:
+    report = bench.explain(bench.issuer.user_token(audience=word))
+    assert bench.check(report, "audience").to_json(redact=True)["seen"] == f"<text of {len(word)} characters>"
+
+
 def test_a_redacted_header_keeps_what_names_the_key_alone(bench: Any) -> None:
     header = {"x5t": "dGh1bWI", "who": PRIVATE, "jku": f"https://{PRIVATE}", "crit": [PRIVATE], PRIVATE.lower()[:6]: 1}
     report = bench.explain(bench.issuer.user_token(header=header))
@@ -181,12 +196,12 @@ def _part(members: object) -> str:
     ("text", "kind"),
     [
         pytest.param(_part({"alg": "dir", "enc": "A256GCM"}) + "..aXY.Y2lwaGVy.dGFn", "encrypted_token", id="a JWE"),
-        pytest.param(_part({"alg": "RS256"}) + ".b2s.aXY.Y2lwaGVy.dGFn", "opaque", id="a header without enc"),
+        pytest.param(_part({"alg": "RS256"}) + ".b2s.aXY.Y2lwaGVy.dGFn", "damaged_jwt", id="a header without enc"),
         pytest.param(_part(["enc"]) + ".b2s.aXY.Y2lwaGVy.dGFn", "opaque", id="a list"),
         pytest.param("api.eu-west.prod.contoso.example", "opaque", id="a host"),
         pytest.param("10.0.0.0.1", "opaque", id="numbers"),
         pytest.param("....", "opaque", id="dots"),
-        pytest.param(_part({"enc": "A256GCM"}) + ".a.b.c.d.e", "opaque", id="six parts"),
+        pytest.param(_part({"enc": "A256GCM"}) + ".a.b.c.d.e", "damaged_jwt", id="six parts"),
     ],
 )
 def test_five_parts_are_an_encrypted_token_if_the_first_says_how(bench: Any, text: str, kind: str) -> None:

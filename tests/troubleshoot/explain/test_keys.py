@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tokenward import Issuer, Policy
-from tokenward.keys.port import FetchRequest, FetchResponse
+from tokenward.keys.port import Fetch, FetchRequest, FetchResponse
 from tokenward.testing import ABSENT, HandClock, IssuerServer, LocalIssuer, SigningKey
 from tokenward.testing.claims import HOME_TENANT
+from tokenward.troubleshoot.keyreport.next_step import NEXT
 from tokenward.troubleshoot.keyreport.why import why
 
 
@@ -21,6 +22,23 @@ def _weak() -> object:
 
 def _private(jwk: dict[str, object]) -> dict[str, object]:
     return {**jwk, "d": "c2VjcmV0"}
+
+
+def _elliptic(jwk: dict[str, object]) -> dict[str, object]:
+    return dict(SigningKey.generate("ES256", str(jwk["kid"])).jwk())
+
+
+def _publishing(bench: Any, keys: Callable[[dict[str, object]], list[dict[str, object]]]) -> Fetch:
+    """The issuer, with what is made of its key in place of its keys."""
+
+    def fetch(request: FetchRequest) -> FetchResponse:
+        answer = bench.issuer.fetch(request)
+        document = json.loads(answer.body)
+        if "keys" in document:
+            document = {"keys": keys(document["keys"][0])}
+        return FetchResponse(answer.status, answer.headers, json.dumps(document).encode())
+
+    return fetch
 
 
 def _bound(tenant: str) -> Callable[[dict[str, object]], dict[str, object]]:
@@ -33,8 +51,13 @@ def _bound(tenant: str) -> Callable[[dict[str, object]], dict[str, object]]:
         pytest.param(_private, "unknown_key", why("private_key_published"), id="a private key is published"),
         pytest.param(lambda jwk: {**jwk, "use": "enc"}, "unknown_key", why("not_for_signatures"), id="a key for encryption"),
         pytest.param(
-            lambda jwk: {**jwk, "alg": "RS512"}, "unknown_key", "of another type than its alg", id="a key for another alg"
+            lambda jwk: {**jwk, "alg": "RS512"},
+            "unknown_key",
+            "published for another alg than the token's",
+            id="a key for another alg",
         ),
+        pytest.param(_elliptic, "unknown_key", "is of another type than its alg", id="a key of another type"),
+        pytest.param(lambda jwk: {**jwk, "kid": None}, "unknown_key", "at least one has none", id="a key without a name"),
         pytest.param(lambda jwk: {**jwk, "n": _weak()}, "unknown_key", why("rsa_size"), id="a weak key"),
         pytest.param(lambda jwk: {**jwk, "n": "!"}, "unknown_key", why("key_malformed"), id="a damaged key"),
         pytest.param(lambda jwk: {**jwk, "kid": "newer"}, "unknown_key", "does not publish this key now", id="rotated since"),
@@ -49,19 +72,51 @@ def _bound(tenant: str) -> Callable[[dict[str, object]], dict[str, object]]:
 )
 def test_why_a_published_key_does_not_serve_is_told(bench: Any, new_key: Any, change: Any, code: str, words: str) -> None:
     spare = new_key().jwk() | {"kid": "spare"}
-
-    def fetch(request: FetchRequest) -> FetchResponse:
-        answer = bench.issuer.fetch(request)
-        document = json.loads(answer.body)
-        if "keys" in document:
-            document = {"keys": [change(document["keys"][0]), spare]}
-        return FetchResponse(answer.status, answer.headers, json.dumps(document).encode())
-
-    report = bench.explain(bench.issuer.user_token(), fetch=fetch)
+    report = bench.explain(bench.issuer.user_token(), fetch=_publishing(bench, lambda jwk: [change(jwk), spare]))
     check = bench.check(report, "signature")
     assert (report.code, check.code, check.verdict) == (code, code, "failed")
     assert words in check.finding.fix
     assert "c2VjcmV0" not in json.dumps(report.to_json())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "note"),
+    [
+        pytest.param(_private, "private_key_published", "publishes a private key", id="private"),
+        pytest.param(lambda jwk: {**_private(jwk), "use": "enc"}, "private_key_published", "publishes a private key", id="both"),
+        pytest.param(
+            lambda jwk: {"kty": "oct", "kid": jwk["kid"], "k": "c2VjcmV0"},
+            *("private_key_published", "publishes a private key (or a secret)"),
+            id="a secret",
+        ),
+        pytest.param(lambda jwk: {**jwk, "n": _weak()}, "rsa_size", "1 RSA key(s) below 2048", id="weak"),
+        pytest.param(lambda jwk: {**jwk, "use": "enc"}, "not_for_signatures", None, id="for encryption"),
+        pytest.param(lambda jwk: {**jwk, "key_ops": ["encrypt"]}, "not_for_verification", None, id="for encryption, by key_ops"),
+    ],
+)
+def test_keys_that_were_fetched_are_not_said_to_be_missing_where_none_is_usable(
+    bench: Any, change: Any, reason: str, note: str | None
+) -> None:
+    report = bench.explain(bench.issuer.user_token(), fetch=_publishing(bench, lambda jwk: [change(jwk)]))
+    check = bench.check(report, "signature")
+    assert (report.code, check.verdict) == ("keys_unavailable", "open")
+    assert check.finding.seen == f"not checked: the keys were fetched, and none is usable: {why(reason)}"
+    assert check.finding.fix.startswith(NEXT["no_keys"])
+    assert [note is not None and note in said for said in report.notes] == [True] * (note is not None)
+    assert "c2VjcmV0" not in json.dumps(report.to_json())
+
+
+def test_a_key_set_of_nothing_has_no_reasons(bench: Any) -> None:
+    report = bench.explain(bench.issuer.user_token(), fetch=_publishing(bench, lambda _: []))
+    assert str(bench.check(report, "signature").finding.seen).endswith("the keys were fetched, and none is usable")
+
+
+def test_the_only_key_without_a_name_is_not_said_to_be_rotated(bench: Any) -> None:
+    fetch = _publishing(bench, lambda jwk: [{name: value for name, value in jwk.items() if name != "kid"}])
+    report = bench.explain(bench.issuer.user_token(), fetch=fetch)
+    fix = bench.check(report, "signature").finding.fix
+    assert (report.code, "Have the issuer publish kid" in fix, "rotated" in fix) == ("unknown_key", True, False)
+    assert bench.explain(bench.issuer.user_token(header={"kid": ABSENT}), fetch=fetch).accepted
 
 
 def test_a_published_private_key_is_told_whatever_the_token_is_signed_with(bench: Any, new_key: Any) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 
 from tokenward import Issuer, Policy
+from tokenward.keys.port import Fetch, FetchRequest, FetchResponse
 from tokenward.testing import ABSENT, HandClock, IssuerServer, LocalIssuer, OidcIssuer, SigningKey
 from tokenward.testing.claims import HOME_TENANT
 from tokenward.troubleshoot.explanation.explain import explain
@@ -100,6 +103,13 @@ def test_a_policy_without_versions_is_told_to_write_the_issuer(bench: Any, versi
     assert bench.explain(token, bench.policy()).accepted  # the policy of kind = "api"
 
 
+def test_a_token_for_another_of_microsofts_services_is_not_told_to_be_listed(bench: Any) -> None:
+    token = bench.issuer.user_token("1.0", audience="https://contoso.sharepoint.com", header={"nonce": "n"})
+    fix = bench.check(bench.explain(token), "audience").finding.fix
+    assert fix.startswith("The token is for one of Microsoft's own services")
+    assert "Add the audience" not in fix
+
+
 # -- another tenant ----------------------------------------------------------------------------------------------------
 
 
@@ -121,6 +131,11 @@ def test_an_apis_only_tenant_is_named_and_one_of_many_is_not(bench: Any) -> None
     assert f"https://login.microsoftonline.com/{bench.issuer.tenant} " in one
     assert "https://login.microsoftonline.com/<tenant of the policy> " in other
     assert [fix for fix in (one, other) if "add the tenant to the policy's tenants" not in fix] == []
+
+
+def test_personal_accounts_are_called_so(bench: Any) -> None:
+    report = bench.explain(bench.issuer.user_token(tenant="9188040d-6c67-4c5b-b112-36a304b66dad"))
+    assert report.next.startswith("The token is of the tenant of personal Microsoft accounts, which the policy does not list.")
 
 
 # -- cut tokens --------------------------------------------------------------------------------------------------------
@@ -246,10 +261,97 @@ def test_where_the_clock_is_not_to_blame_the_fix_is_as_ever(bench: Any) -> None:
     assert (asked.code, "new token" in asked.next) == ("token_expired", True)  # a time that was asked for is nobody's clock
 
 
+def _dated(bench: Any, date: float) -> Fetch:
+    """The issuer, whose answers tell this time, in whole seconds as a Date does."""
+
+    def fetch(request: FetchRequest) -> FetchResponse:
+        answer = bench.issuer.fetch(request)
+        return FetchResponse(answer.status, {**answer.headers, "date": formatdate(date, usegmt=True)}, answer.body)
+
+    return fetch
+
+
+@pytest.mark.parametrize(
+    ("ahead", "ends", "names"),
+    [
+        pytest.param(-599.3, 3600, "nbf and iat", id="behind, of a token that was issued in this second"),
+        pytest.param(600.3, 0.5, "exp", id="ahead, of a token that ends in this second"),
+    ],
+)
+def test_of_the_second_that_a_date_counts_none_or_all_may_be_over(bench: Any, ahead: float, ends: float, names: str) -> None:
+    ticks = (bench.wall() + ahead + 0.01 * count for count in itertools.count())
+    token, fetch = bench.issuer.user_token(claims={"exp": bench.wall() + ends}), _dated(bench, bench.wall())
+    report = bench.explain(token, clock=lambda: next(ticks), fetch=fetch)
+    assert "by which this would hold" in report.next
+    assert f"By the issuer's clock {names} would hold" in report.notes[0]
+
+
+AGREES = "This machine's clock agrees with the issuer's to about a second."
+
+
+@pytest.mark.parametrize(
+    ("ahead", "begins", "note", "fix"),
+    [
+        pytest.param(0.5, 0, "", "", id="the clocks agree, and all holds"),
+        pytest.param(3.0, 0, "", "", id="3 s apart, and all holds"),
+        pytest.param(0.5, 2e8, AGREES, "By the issuer's clock, too, the token begins later", id="agree, years ahead"),
+        pytest.param(-0.4, 0.3, AGREES, "leeway can allow", id="agree, within the second"),
+        pytest.param(
+            -4.0, 0, "4 s behind the issuer's. By the issuer's clock nbf", "4 s behind the issuer's, by which", id="4 s"
+        ),
+        pytest.param(
+            -4.0, 2e8, "4 s behind the issuer's. By the issuer's clock the checks", "too, the token begins", id="4 s, years"
+        ),
+        pytest.param(-600, 2e8, "600 s behind the issuer's. By the issuer's", "too, the token begins", id="600 s, years ahead"),
+    ],
+)
+def test_where_a_time_fails_the_clock_is_told_however_little_it_differs(
+    bench: Any, ahead: float, begins: float, note: str, fix: str
+) -> None:
+    token = bench.issuer.user_token(now=bench.wall() + begins, claims={"exp": 9_999_999_999})
+    report = bench.explain(token, clock=HandClock(bench.wall() + ahead), fetch=_dated(bench, bench.wall()))
+    assert bool(report.notes) == bool(note)
+    assert note in " ".join(report.notes)
+    assert (report.accepted, fix in report.next) == (not fix, True)
+
+
+def test_the_clock_of_an_ended_token_is_told_and_of_a_time_that_was_asked_for_it_is_not(bench: Any) -> None:
+    token, fetch = bench.issuer.user_token(lifetime=-10), _dated(bench, bench.wall())
+    assert bench.explain(token, fetch=fetch).notes == (AGREES,)
+    assert bench.explain(token, fetch=fetch, now=bench.wall()).notes == ()
+
+
+def test_a_date_in_milliseconds_is_no_clocks_doing(bench: Any) -> None:
+    token = bench.issuer.user_token(claims={"nbf": int(bench.wall() * 1000)})
+    assert "milliseconds" in bench.explain(token, fetch=_dated(bench, bench.wall())).next
+
+
 def test_what_leeway_does_is_said_without_riddles(bench: Any) -> None:
     report = bench.explain(bench.issuer.user_token(now=bench.wall() + 600))
     assert "bridges" not in report.next
     assert "Databricks itself allows for none" in report.next
+
+
+# -- Databricks --------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_that_databricks_issued_has_one_fix_and_no_rules_that_are_not_its_own(bench: Any) -> None:
+    host = "https://adb-123.4.azuredatabricks.net/oidc"
+    report = bench.explain(OidcIssuer(host).access_token("123"))
+    assert bench.failed(report) == {"issuer"}
+    assert report.next.startswith("Send it to its workspace as it is")
+    assert bench.check(report, "issuer").finding.fix == report.next
+    unjudged = [check.finding for check in report.checks if check.verdict == "open" and check.finding.name != "signature"]
+    assert {finding.name for finding in unjudged} >= {"required", "values", "type"}
+    assert {(finding.expected, finding.seen) for finding in unjudged} == {("by an issuer of the policy", None)}
+
+
+@pytest.mark.parametrize(("version", "told"), [("1.0", False), ("2.0", True)])
+def test_a_version_that_databricks_does_not_document_is_told(bench: Any, version: str, told: bool) -> None:
+    token = bench.issuer.user_token(version, audience="2ff814a6-3304-4ab8-85cb-cd0e6f879c1d")
+    report = bench.explain(token, bench.databricks())
+    assert report.accepted
+    assert bool([note for note in report.notes if "documents version 1.0 tokens alone" in note]) is told
 
 
 # -- what else was said badly ------------------------------------------------------------------------------------------

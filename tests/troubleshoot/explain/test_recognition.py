@@ -26,6 +26,10 @@ TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
         pytest.param("1.AVMA6WgJJ9X2qk" + "x" * 200 + ".AgABAwEAAAD" + "y" * 99, "entra_refresh_token", id="a newer one"),
         pytest.param("eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..b.c.d", "encrypted_token", id="a JWE"),
         pytest.param("eyJhbGciOiJSUzI1NiJ9.eyJpc3M.x", "damaged_jwt", id="a cut JWT"),
+        pytest.param("eyJhbGciOiJSUzI1NiJ9.eyJpc3M", "damaged_jwt", id="a JWT that ends in its claims"),
+        pytest.param("eyJhbGciOiJSUzI", "damaged_jwt", id="a JWT that ends in its header"),
+        pytest.param("eyJhbGciOiJSUzI...", "damaged_jwt", id="a JWT as logs shorten it"),
+        pytest.param("Bearer eyJhbGciOiJSUzI\u2026", "damaged_jwt", id="a header as a screen shortens it"),
         pytest.param("Basic dXNlcjpwYXNz", "basic_credentials", id="basic credentials"),
         pytest.param("-----BEGIN PRIVATE KEY-----", "pem", id="a key"),
         pytest.param("AADSTS65001: The user has not consented", "error_text", id="an error of Entra"),
@@ -127,6 +131,15 @@ def test_jwts_are_told_apart(explained: Any, issuer: LocalIssuer, mint: Any, kin
         pytest.param('{{"headers": {{"authorization": "Bearer {}"}}}}', "in the text", id="a request as JSON"),
         pytest.param("12:01 WARN refused Bearer {} for /jobs", "in the text", id="a log line"),
         pytest.param("https://x.example/#access_token={}&state=1", "in the text", id="an address"),
+        pytest.param("x.example/callback?jwt={}", "in the text", id="an address without its scheme"),
+        pytest.param("{}&state=1", "in the text", id="the end of an address"),
+        pytest.param("TOKEN={}", "in the text", id="a variable"),
+        pytest.param("access_token={}&token_type=Bearer", "in the text", id="a form"),
+        pytest.param("Authorization:{}", "in the text", id="a header without its scheme"),
+        pytest.param("Bearer%20{}", "in the text", id="an encoded header"),
+        pytest.param("({})", "in the text", id="brackets"),
+        pytest.param("\u201c{}\u201d", "in the text", id="curly quotation marks"),
+        pytest.param("> {}", "in the text", id="a line that a mail quotes"),
     ],
 )
 def test_the_token_is_taken_out_of_what_is_pasted(explained: Any, issuer: LocalIssuer, around: str, told: str) -> None:
@@ -137,11 +150,27 @@ def test_the_token_is_taken_out_of_what_is_pasted(explained: Any, issuer: LocalI
     assert token_in(around.format(token)).token == token.encode()
 
 
-def test_a_token_that_was_broken_into_lines_is_put_together(explained: Any, issuer: LocalIssuer) -> None:
+@pytest.mark.parametrize(
+    ("before", "between"),
+    [
+        pytest.param("Bearer ", "\r\n  ", id="a header"),
+        pytest.param("> ", "\n> ", id="a quoted mail"),
+        pytest.param(">> ", "\n>> ", id="a mail that is quoted twice"),
+    ],
+)
+def test_a_token_that_was_broken_into_lines_is_put_together(
+    explained: Any, issuer: LocalIssuer, before: str, between: str
+) -> None:
     token = issuer.user_token()
-    report = explained("Bearer " + "\r\n  ".join(token[start : start + 76] for start in range(0, len(token), 76)))
+    report = explained(before + between.join(token[start : start + 76] for start in range(0, len(token), 76)))
     assert report.accepted
     assert any("line breaks" in note for note in report.notes)
+
+
+def test_of_a_cut_token_the_fix_and_the_next_step_say_the_same(bench: Any, issuer: LocalIssuer) -> None:
+    report = bench.explain(issuer.user_token()[:400])
+    assert (report.what.kind, report.what.sentence.endswith("it was cut or changed.")) == ("damaged_jwt", True)
+    assert ["it is cut" in bench.check(report, "form").finding.fix, "Copy it again as a whole" in report.next] == [True, True]
 
 
 @pytest.mark.parametrize("members", [MEMBERS[place:] for place in range(len(MEMBERS))], ids=MEMBERS)

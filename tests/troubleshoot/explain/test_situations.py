@@ -203,9 +203,18 @@ OURS = _policy()
             _policy(kinds=["user"]),
             "caller_kind_not_allowed",
             {"kind"},
-            "kinds",
+            "kinds exclude this caller; allow 'app' there",
             "claims-validation",
             id="an application where users are expected",
+        ),
+        pytest.param(
+            _token(),
+            _policy(kinds=["app"]),
+            "caller_kind_not_allowed",
+            {"kind"},
+            "kinds exclude this caller; allow 'user' there",
+            "claims-validation",
+            id="a user where applications are expected",
         ),
         pytest.param(
             lambda bench: bench.issuer.guest_token(),
@@ -330,6 +339,28 @@ def test_by_whose_rules_a_stranger_is_judged_is_said(bench: Any) -> None:
     report = bench.explain(bench.issuer.user_token("1.0"), bench.policy(versions=["2.0"]))
     assert any(bench.issuer.cloud.v2_issuer in note and "same tenant" in note for note in report.notes)
     assert bench.check(report, "signature").verdict == "ok"  # Entra signs both versions with the same keys
+
+
+@pytest.mark.parametrize(
+    ("iss", "why"),
+    [
+        pytest.param("https://evil.example/", "its tid names this tenant, its iss does not", id="tid alone"),
+        pytest.param("https://evil.example/{}/", "its iss names this tenant, at another host", id="another host"),
+        pytest.param("https://x.ciamlogin.com/{}/v2.0", "its iss names this tenant, at another host", id="External ID"),
+        pytest.param("https://login.microsoftonline.us/{}/v2.0", "the same tenant in another form", id="another cloud"),
+        pytest.param("https://login.microsoftonline.com/{}/v2.0/", "the same tenant in another form", id="a slash"),
+    ],
+)
+def test_a_stranger_is_not_said_to_be_of_the_tenant_that_it_names(bench: Any, iss: str, why: str) -> None:
+    report = bench.explain(bench.issuer.user_token(claims={"iss": iss.format(bench.issuer.tenant)}))
+    assert [note for note in report.notes if f"({why})" in note]
+    assert bool(bench.issuer.requests) == (why == "the same tenant in another form")
+
+
+def test_at_the_policys_own_host_a_tenant_in_the_path_is_the_same_one(bench: Any) -> None:
+    policy = Policy([Issuer("https://idp.example/{tenantid}/a", audiences=["x"], tenants=[HOME_TENANT])])
+    report = bench.explain(bench.issuer.user_token(claims={"iss": f"https://idp.example/{HOME_TENANT}/b"}), policy)
+    assert [note for note in report.notes if "(the same tenant in another form)" in note]
 
 
 def test_the_time_can_be_given(bench: Any) -> None:

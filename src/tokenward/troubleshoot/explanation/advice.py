@@ -95,7 +95,8 @@ def _kind(case: Case, rejection: AuthenticationError) -> Advice:
     if rejection.actual == "unknown":
         fix = "The token grants nothing: have a user's client ask for a scope, or assign the application a role of the API"
         return f"{fix} (Enterprise applications, the API, Users and groups).{_ask(case)}", sources.CLAIMS_VALIDATION
-    return rejection.hint, sources.CLAIMS_VALIDATION
+    fix = f"The policy's kinds exclude this caller; allow '{rejection.actual}' there if it should call."
+    return fix, sources.CLAIMS_VALIDATION
 
 
 def _client(_: Case, rejection: AuthenticationError) -> Advice:

@@ -79,6 +79,8 @@ def _other(case: Case, given: list[str]) -> str:
         return "The audience is the calling application itself: the client asked for a token for itself, or sends its ID token."
     if case.meant is not None and (named := resource_of(case.claims)):
         return f"The token is for {named}: the client asked for a scope of {named}'s."
+    if case.entra is not None and case.header.nonce:
+        return "The token is for one of Microsoft's own services: the client asked for a scope of that service's."
     if case.meant is not None and any(GUID.fullmatch(name.lower()) for name in given):
         return "The token is for another application: have the client ask for this API, and not for another one."
     if case.meant is None and all(GUID.fullmatch(name.lower()) for name in case.issuer.audiences):

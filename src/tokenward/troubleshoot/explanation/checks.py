@@ -123,9 +123,10 @@ def _code(row: Judgement) -> str | None:
 
 def _shows_claims(row: str, seen: object) -> bool:
     """Times and headers say nothing of anybody; what stands where a time should be may."""
-    if row in TIMES:
-        return not isinstance(seen, (int, float, type(None)))
+    if seen is None or (row in TIMES and isinstance(seen, (int, float))):
+        return False
     return row not in _SHOW_NO_CLAIMS and not (isinstance(seen, str) and seen in WORDS)
 
 
-_SHOW_NO_CLAIMS = frozenset(row.name for row in HEADER_CHECKS) | {"algorithm", "type"}
+_SHOW_NO_CLAIMS = frozenset(row.name for row in HEADER_CHECKS) | {"algorithm", "type", "required", "access token", "kind"}
+"""They show the header, names of claims, or the policy's own word for a caller."""

@@ -25,6 +25,8 @@ CLOUD_OF_HOST: Mapping[str, str] = MappingProxyType(
     }
 )
 """The host of an issuer, and its cloud. v1 tokens of US Gov are said to have the public cloud's."""
+PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
+"""The tenant of personal Microsoft accounts."""
 MAX_ISSUER = 500
 """Characters of an `iss` that is looked at."""
 

@@ -23,7 +23,7 @@ from tokenward.troubleshoot.explanation.case import Case
 from tokenward.troubleshoot.explanation.checks import case_checks, form_check, own_check, size_check, unopened_checks
 from tokenward.troubleshoot.explanation.keys import Keys, fetch_keys
 from tokenward.troubleshoot.explanation.nearest import nearest_issuer
-from tokenward.troubleshoot.explanation.notes import notes_on, set_clock_first
+from tokenward.troubleshoot.explanation.notes import by_both_clocks, notes_on
 from tokenward.troubleshoot.explanation.opened import Opened, opened
 from tokenward.troubleshoot.explanation.pasted import token_in
 from tokenward.troubleshoot.explanation.report import Check, Report
@@ -70,7 +70,7 @@ def explain(
     keys = _keys(case, at, clock, fetch, timeout, offline=offline)
     outcome = _walked(pasted.token, policy, case, keys, at)
     checks = _checks(given, policy, case, keys, outcome)
-    checks = set_clock_first(case, keys, checks) if now is None else checks
+    checks = by_both_clocks(case, keys, checks) if now is None else checks
     notes = notes_on(case, keys, checks, judged_now=now is None)
     told = (pasted.note, *notes) if pasted.note else notes
     return answer(given, case, keys, outcome, checks, told, at)

@@ -7,7 +7,8 @@ from tokenward.judging.source import source_of
 from tokenward.troubleshoot.explanation import sources
 from tokenward.troubleshoot.explanation.audience_advice import names_this_service
 from tokenward.troubleshoot.explanation.case import Case
-from tokenward.troubleshoot.explanation.entra_claims import CLOUD_OF_HOST, EntraIssuer
+from tokenward.troubleshoot.explanation.entra_claims import CLOUD_OF_HOST, PERSONAL_ACCOUNTS, EntraIssuer
+from tokenward.troubleshoot.explanation.recognition import recognise_jwt
 
 _AUTHORITIES = {
     "public": "https://login.microsoftonline.com",
@@ -21,6 +22,8 @@ _OTHER_RESOURCE = "The version is that of the API that the token is for, and thi
 def advice(case: Case, rejection: AuthenticationError) -> tuple[str, str]:
     """The fix and its source."""
     own, meant = case.entra, case.meant
+    if (what := recognise_jwt({"alg": case.header.alg}, case.claims)).kind == "databricks_token":
+        return what.advice, source_of("issuer")
     if rejection.claim == "tid":
         return rejection.hint, sources.ACCESS_TOKENS
     if own is not None and meant is not None:
@@ -40,7 +43,7 @@ def _between_directories(case: Case, own: EntraIssuer, meant: EntraIssuer, rejec
             sources.CLOUDS,
         )
     if rejection.code == "tenant_not_allowed" or own.tenant not in _tenants(case):
-        return _other_tenant(case, meant), sources.CLAIMS_VALIDATION
+        return _other_tenant(case, own, meant), sources.CLAIMS_VALIDATION
     if own.version != meant.version and not _believes(case, own.version):
         return (_other_version(case, own) if names_this_service(case) else _OTHER_RESOURCE), sources.ACCESS_TOKENS
     return _letters(case) or rejection.hint, sources.ACCESS_TOKENS
@@ -65,14 +68,15 @@ def _tenants(case: Case) -> frozenset[str]:
     return frozenset(named) if named or own is None else frozenset({own.tenant})
 
 
-def _other_tenant(case: Case, meant: EntraIssuer) -> str:
+def _other_tenant(case: Case, own: EntraIssuer, meant: EntraIssuer) -> str:
     listed = _tenants(case)
     tenant = min(listed) if len(listed) == 1 else "<tenant of the policy>"
     where = f"{_AUTHORITIES[meant.cloud or 'public']}/{tenant} (not at common, or at the user's home tenant)"
     if case.is_databricks:
         return f"The token is not of the workspace's tenant. Have the client sign in at {where}: az login --tenant {tenant}."
+    whose = "the tenant of personal Microsoft accounts, which" if own.tenant == PERSONAL_ACCOUNTS else "a tenant that"
     return (
-        f"The token is of a tenant that the policy does not list. Have the client sign in at {where}, "
+        f"The token is of {whose} the policy does not list. Have the client sign in at {where}, "
         "or add the tenant to the policy's tenants."
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tokenward.issuer import Issuer
-from tokenward.keys.jwk import UnusableKey, read_jwk
+from tokenward.keys.jwk import PRIVATE_MEMBERS, UnusableKey, read_jwk
 from tokenward.keys.keyset import MAX_KEYS
 from tokenward.keys.loading import Loaded, Loading, carried_out
 from tokenward.keys.location import Static
@@ -30,7 +30,7 @@ class Keys:
     failure   why they could not be fetched, if they could not
     asked     whether they were to be had at all: not offline, unless the policy itself holds them
     skew      seconds that this machine's clock is ahead of the server's that answered; None where it did not say
-    unusable  of published keys that serve nobody: kid (may be None) and the reason
+    unusable  of published keys that serve no token which names its key: kid (None if it is missing) and the reason
     """
 
     source: Source
@@ -58,7 +58,8 @@ def fetch_keys(issuer: Issuer, *, now: float, clock: Clock, fetch: Fetch, timeou
     outcome = asking.loaded(source.loading(lease))
     source.finish(lease, outcome)
     failure = outcome if isinstance(outcome, FetchFailed) else None
-    return Keys(source, failure, skew=asking.skew, unusable=asking.unusable() if failure is None else ())
+    was_keyset = failure is None or failure.kind == "no_keys"
+    return Keys(source, failure, skew=asking.skew, unusable=asking.unusable() if was_keyset else ())
 
 
 class _Asking:
@@ -78,8 +79,8 @@ class _Asking:
             return failure.with_traceback(None)
 
     def unusable(self) -> tuple[tuple[str | None, str], ...]:
-        """Of the last answer, which was a key set."""
-        return _unusable(parse_object(self._last))
+        """Of the last answer, which was a key set, if there was an answer."""
+        return _unusable(parse_object(self._last)) if self._last else ()
 
     def _asked(self, request: FetchRequest) -> FetchResponse | FetchFailed:
         left = self._until - time.monotonic()
@@ -99,9 +100,17 @@ def _unusable(document: Mapping[str, object]) -> tuple[tuple[str | None, str], .
     listed = document.get("keys")
     found: list[tuple[str | None, str]] = []
     for jwk in listed[:MAX_KEYS] if isinstance(listed, (list, tuple)) else ():
-        try:
-            read_jwk(jwk)
-        except UnusableKey as exc:
+        if reason := _why_unusable(jwk):
             kid = jwk.get("kid") if isinstance(jwk, Mapping) else None
-            found.append((kid if isinstance(kid, str) else None, exc.reason))
+            found.append((kid if isinstance(kid, str) else None, reason))
     return tuple(found)
+
+
+def _why_unusable(jwk: object) -> str:
+    """Empty where the key can be used. What is private goes first: it is news of the issuer, whatever the key is for."""
+    if isinstance(jwk, Mapping) and not PRIVATE_MEMBERS.isdisjoint(jwk):
+        return "private_key_published"
+    try:
+        return "" if read_jwk(jwk).kid is not None else "kid_missing"
+    except UnusableKey as exc:
+        return exc.reason

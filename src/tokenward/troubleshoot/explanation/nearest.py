@@ -9,6 +9,7 @@ from tokenward.identity import Claims
 from tokenward.issuer import Issuer
 from tokenward.issuer_name import tenant_of
 from tokenward.policy import Policy, Route
+from tokenward.troubleshoot.explanation.entra_claims import CLOUD_OF_HOST
 
 MAX_ISSUER = 2048
 """Characters of a foreign `iss` that is compared; no address is longer."""
@@ -33,17 +34,25 @@ def nearest_issuer(policy: Policy, claims: Claims) -> Nearest | None:
     own = policy.route(name)
     if own is not None:
         return Nearest(own)
-    tenant = _tenant(name, claims)
     template = policy.template_for(name)
     if template is not None:
-        return Nearest(Route(template, tenant), "the same issuer, for other tenants", shares_keys=False)
-    return _same_tenant(policy, tenant, claims.get("ver")) or _same_host(policy, name) or _only_one(policy)
+        return Nearest(Route(template, _tenant(name, claims)), "the same issuer, for other tenants", shares_keys=False)
+    return _same_tenant(policy, name, claims) or _same_host(policy, name) or _only_one(policy)
 
 
-def _same_tenant(policy: Policy, tenant: str | None, version: object) -> Nearest | None:
+def _same_tenant(policy: Policy, name: str, claims: Claims) -> Nearest | None:
+    """Anybody can write a tenant into a claim, so it is the same one only at a host of Entra's or of the policy's."""
+    tenant = _tenant(name, claims)
     found = [issuer for issuer in policy.issuers if tenant is not None and tenant in _tenants(issuer)]
-    alike = [issuer for issuer in found if issuer.required_values.get("ver") == version]
-    return Nearest(Route((alike or found)[0], tenant), "the same tenant in another form") if found else None
+    alike = [issuer for issuer in found if issuer.required_values.get("ver") == claims.get("ver")]
+    if not found:
+        return None
+    route = Route((alike or found)[0], tenant)
+    if tenant_of(name) is None:
+        return Nearest(route, "its tid names this tenant, its iss does not", shares_keys=False)
+    if _host(name) not in {*CLOUD_OF_HOST, *(_host(issuer.issuer) for issuer in policy.issuers)}:
+        return Nearest(route, "its iss names this tenant, at another host", shares_keys=False)
+    return Nearest(route, "the same tenant in another form")
 
 
 def _same_host(policy: Policy, name: str) -> Nearest | None:

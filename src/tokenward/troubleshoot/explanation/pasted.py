@@ -21,12 +21,15 @@ MAX_LEVELS = 6
 
 _HEADER = re.compile(rb"(?:(?:proxy-)?authorization\s*:\s*)?bearer\s+", re.IGNORECASE)
 _QUOTES = b"\"'`"
-_AROUND = re.compile(rb"[\s\"'`{\[<]|://")
-"""What is in no token: only a text with one of these is searched, so that a damaged token is judged as it was sent."""
+_AROUND = re.compile(rb"[\s\"'`{\[<&]|://|(?:[^\w.-]|%[0-9A-Fa-f]{2})eyJ")
+"""What is in no token, or in front of one: only a text with one of these is searched, so that a damaged token is judged as it was
+sent. A header begins with eyJ, as does the base64url of every JSON object without white space."""
 _TOKEN = re.compile(rb"(?<![\w-])[\w-]{10,}\.(?:[\w-]*(?:\.[\w-]+){3}|[\w-]+\.[\w-]*)")
 """A JWE or a JWS. It begins where a word does, or a long text without dots would be read again from each of its letters."""
 _IN_TEXT = "The first token in the text was judged. A client must send the token alone."
 _SEVERAL = "There are several tokens in the text, of which the first was judged. A client must send one token alone."
+_QUOTED_MAIL = b"> \t"
+"""What stands in front of each line that a mail quotes."""
 _BROKEN = "The line breaks in the token were taken out; a client must not send them."
 
 
@@ -101,7 +104,7 @@ def _within(outer: object) -> list[object]:
 
 
 def _in_text(text: bytes) -> Pasted | None:
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip().lstrip(_QUOTED_MAIL) for line in text.splitlines()]
     if len(lines) > 1 and not any(b" " in line or b"\t" in line for line in lines):
         joined = re.sub(rb"[\"'`\\]+", b"", b"".join(lines))
         if _TOKEN.fullmatch(joined) and _token(joined) == joined:

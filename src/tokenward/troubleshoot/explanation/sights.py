@@ -15,7 +15,7 @@ from tokenward.troubleshoot.explanation.case import Case
 MAX_NAMES = 20
 """Issuers that are named in a table; a policy may have a thousand."""
 TIMES = frozenset(row.name for row in TIME_CHECKS)
-WORDS = ("so it is", "all of them", "none", "the token does not say")
+WORDS = ("so it is", "no exp", "the token does not say")
 """What is seen where no claim is shown."""
 NEED_NO_POLICY = frozenset({*(row.name for row in HEADER_CHECKS), *(row.name for row in SHAPE_CHECKS), *TIMES})
 """Rows that judge the same whoever the issuer is."""
@@ -23,10 +23,10 @@ NEED_NO_POLICY = frozenset({*(row.name for row in HEADER_CHECKS), *(row.name for
 
 def sight_of(case: Case, row: Judgement) -> tuple[object, object]:
     """What was expected and seen, in JSON values."""
-    if row.name in _OWN:
-        return _OWN[row.name](case, row)
     if row.held is None and row.name not in NEED_NO_POLICY and case.nearest is None:
         return "by an issuer of the policy", None
+    if row.name in _OWN:
+        return _OWN[row.name](case, row)
     rejection = row.rejection
     expected, seen = expected_and_seen(row.name, Seen(case.issuer, case.header, case.claims, case.now), rejection)
     return expected, "so it is" if row.held and expected == "well formed" else seen

@@ -10,6 +10,7 @@ from tokenward.errors import TokenRejected
 from tokenward.finding import Finding
 from tokenward.judging.source import source_of
 from tokenward.keys.location import Static
+from tokenward.keys.port import FetchFailed
 from tokenward.policy import Policy, Route
 from tokenward.token.algorithms import ALGORITHMS, PublicKey
 from tokenward.token.compact import Compact
@@ -31,6 +32,11 @@ _GIVEN = (
     "probably rotated since. Put in what its jwks_uri answers now, or leave them out, so that keys are fetched."
 )
 
+_NAMELESS = (
+    "No published key has this kid, and at least one has none: a token that names its key is never tried with that one. Have the "
+    "issuer publish kid."
+)
+
 _NONCE = (
     "Entra signs tokens for Microsoft's own services (nonce in the header) over another header than it sends, so that nobody "
     "but that service can verify them."
@@ -43,8 +49,7 @@ def signature_check(case: Case, compact: Compact, keys: Keys | None) -> Check:
         return _open(_why_no_keys(case), _NO_POLICY if case.policy is None else "")
     if keys.failure is not None:
         fix = next_step(keys.failure, verdict_of(keys.failure, any_usable=False))
-        seen = f"not checked: the keys could not be fetched ({keys.failure.kind})"
-        return _open(seen, f"{fix} The policy's address of the keys: {keys.source.name}")
+        return _open(_why_no_usable(keys, keys.failure), f"{fix} The policy's address of the keys: {keys.source.name}")
     if not keys.asked:
         return _open("not checked: offline", "Explain it again, and not offline, so that the keys are fetched.")
     if compact.header.alg not in ALGORITHMS or not isinstance(case.claims.get("iss"), str):
@@ -67,6 +72,13 @@ def _why_no_keys(case: Case) -> str:
     if case.policy is None:
         return "not checked: no policy says whose keys count"
     return "not checked: the issuer is not the policy's, so its keys are not asked for"
+
+
+def _why_no_usable(keys: Keys, failure: FetchFailed) -> str:
+    if failure.kind != "no_keys":
+        return f"not checked: the keys could not be fetched ({failure.kind})"
+    reasons = ", ".join(sorted({why(reason) for _, reason in keys.unusable}))
+    return f"not checked: the keys were fetched, and none is usable{': ' if reasons else ''}{reasons}"
 
 
 def _open(seen: str, fix: str) -> Check:
@@ -120,8 +132,12 @@ def _unknown(case: Case, keys: Keys, kid: str | None) -> str:
         return f"The issuer publishes the key that the token names, and it cannot be used: {said}. Tell the issuer."
     if kid is None:
         return "The token names no key (kid), and the issuer publishes several. Have the issuer send kid."
-    if keys.source.in_hand(kid, case.now):
-        return "The key that the token names is of another type than its alg. Ask the issuer."
+    if named := keys.source.in_hand(kid, case.now):
+        fits = any(ALGORITHMS[case.header.alg].fits(key.kty, key.curve) for key in named)
+        told = "is published for another alg than the token's (alg in the key set)" if fits else "is of another type than its alg"
+        return f"The key that the token names {told}. Ask the issuer."
+    if (None, "kid_missing") in keys.unusable:
+        return _NAMELESS
     if isinstance(case.issuer.location, Static):
         return _GIVEN
     ended = case.claims.get("exp")

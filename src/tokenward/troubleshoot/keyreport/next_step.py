@@ -27,7 +27,7 @@ NEXT: Mapping[str, str] = MappingProxyType(
         "encoding": "Have the server send the document without Content-Encoding.",
         "not_json": "Check the address; where it is right, a proxy or a login page may answer in the issuer's place.",
         "metadata": "Compare the expected issuer with the one in the document; the policy must name the one that tokens carry.",
-        "no_keys": "Ask whoever runs the issuer to publish a usable signing key; `tokenward keys` says what is wrong with each.",
+        "no_keys": "Ask whoever runs the issuer to publish a usable signing key.",
     }
 )
 

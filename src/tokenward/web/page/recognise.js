@@ -9,8 +9,10 @@ const MAX_LEVELS = 6;
 const MEMBERS = ["access_token", "accessToken", "token", "id_token", "idToken", "assertion", "subject_token"];
 const HEADER = /^(?:(?:proxy-)?authorization\s*:\s*)?bearer\s+/i;
 const QUOTES = new Set("\"'`");
-/** What is in no token: only a text with one of these is searched, so that a damaged token is judged as it was sent. */
-const AROUND = /[\s"'`{[<]|:\/\//;
+/** What is in no token, or in front of one: only a text with one of these is searched, so that a damaged token is judged as it
+ * was sent. A header begins with eyJ, as does the base64url of every JSON object without white space. */
+const AROUND = /[\s"'`{[<&]|:\/\/|(?:[^\w.-]|%[0-9A-Fa-f]{2})eyJ/;
+const QUOTED_MAIL = /^[> \t]+/;
 /** A JWE or a JWS. It begins where a word does, or a long text without dots would be read again from each of its letters. */
 const TOKEN = /(?<![\w-])[\w-]{10,}\.(?:[\w-]*(?:\.[\w-]+){3}|[\w-]+\.[\w-]*)/g;
 const WHOLE = new RegExp(`^${TOKEN.source}$`);
@@ -32,6 +34,7 @@ const OTHERS = [
   ["encrypted_token", { test: isEncrypted }, "An encrypted token (JWE)",
     "Only the service that it is for can read it. Ask the issuer for a signed access token (JWS)."],
   ["damaged_jwt", /^[^.]*(\.[^.]*){2}$/, "Three parts as of a JWT, which cannot be decoded", AGAIN],
+  ["damaged_jwt", /^eyJ/, "It begins as a JWT does, but has not three parts: it was cut or changed", AGAIN],
   ["opaque", /^/, "An opaque token, or a part of one",
     "Nothing can be read from it. Only whoever issued it can judge it; see whether a JWT can be asked for instead."],
 ];
@@ -122,7 +125,7 @@ function keep(found, name, value) {
 // -- text
 
 function inText(text) {
-  const lines = text.split(/[\r\n]+/).map((line) => line.trim());
+  const lines = text.split(/[\r\n]+/).map((line) => line.trim().replace(QUOTED_MAIL, ""));
   if (lines.length > 1 && !lines.some((line) => /[ \t]/.test(line))) {
     const joined = lines.join("").replace(/["'`\\]+/g, "");
     if (WHOLE.test(joined) && tokenOf(joined) === joined) return { text: joined, found: "Its line breaks were taken out." };
