@@ -144,7 +144,7 @@ class Load:
         for call in calls:
             call.result()
 
-    def alone(self, phase: Phase, name: str, token: str, right: int) -> None:
+    def alone(self, phase: Phase, name: str, token: str | None, right: int) -> None:
         """One request with a key that its worker does not have, and others while the answer is 503: whoever joined a refresh
         that began before he came has not had his key looked for.
         """
@@ -157,7 +157,7 @@ class Load:
     def call(self, phase: Phase, name: str, token: str | None, *right: int) -> int:
         """One request, and what it was answered."""
         try:
-            status = self.service.get(token).status
+            status: int = self.service.get(token).status
         except (OSError, ValueError) as exc:
             status, name = 0, f"{name}: {type(exc).__name__}"
         phase.answers[status] += 1
