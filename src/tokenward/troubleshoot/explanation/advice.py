@@ -13,7 +13,7 @@ from tokenward.judging.source import source_of
 from tokenward.token.algorithms import ALGORITHMS
 from tokenward.troubleshoot.explanation import audience_advice, issuer_advice, sources
 from tokenward.troubleshoot.explanation.case import Case
-from tokenward.troubleshoot.explanation.notes import looks_like_milliseconds
+from tokenward.troubleshoot.explanation.clocks import looks_like_milliseconds
 
 Advice = tuple[str, str]
 """The fix and its source; either may be empty."""

@@ -21,9 +21,10 @@ from tokenward.token.lifetime import MAX_DATE
 from tokenward.troubleshoot.explanation.answer import answer
 from tokenward.troubleshoot.explanation.case import Case
 from tokenward.troubleshoot.explanation.checks import case_checks, form_check, own_check, size_check, unopened_checks
+from tokenward.troubleshoot.explanation.clocks import by_both_clocks
 from tokenward.troubleshoot.explanation.keys import Keys, fetch_keys
 from tokenward.troubleshoot.explanation.nearest import nearest_issuer
-from tokenward.troubleshoot.explanation.notes import by_both_clocks, notes_on
+from tokenward.troubleshoot.explanation.notes import notes_on
 from tokenward.troubleshoot.explanation.opened import Opened, opened
 from tokenward.troubleshoot.explanation.pasted import token_in
 from tokenward.troubleshoot.explanation.report import Check, Report
