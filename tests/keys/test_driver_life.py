@@ -221,15 +221,14 @@ def test_a_client_that_cancels_itself_has_failed(make_source: MakeSource, clock:
 
 @pytest.mark.parametrize("moment", ["at its deadline", "with its loop"])
 def test_a_trio_client_with_a_nursery_ends_no_service_and_is_cut_off_as_any_other(make_source: MakeSource, moment: str) -> None:
-    """A nursery wraps what ends it in a group: of Cancelled alone, or beside what its tasks raise as they are cancelled."""
+    """A nursery wraps what ends it in a group, beside what its tasks raise as they are cancelled."""
     import trio
 
     async def stubborn() -> None:
         try:
             await trio.sleep_forever()
         finally:
-            if moment == "at its deadline":
-                raise OSError
+            raise OSError
 
     async def with_a_nursery(_request: object) -> Any:
         async with trio.open_nursery() as nursery:

@@ -171,6 +171,7 @@ def test_a_token_is_sent_to_this_machine_by_itself(inspected: Any, tenant: Local
         pytest.param("Bearer%20{user}", "entra_user_token", id="an encoded header"),
         pytest.param("({user})", "entra_user_token", id="brackets"),
         pytest.param("\u201c{user}\u201d", "entra_user_token", id="curly quotation marks"),
+        pytest.param("\u00a0{user}\u00a0\n\u200b", "entra_user_token", id="what nobody sees around it"),
         pytest.param("{wrapped}", "entra_user_token", id="broken into lines"),
         pytest.param("{quoted}", "entra_user_token", id="broken into lines that a mail quotes"),
         pytest.param("{user}\n{id}", "entra_user_token", id="two tokens"),

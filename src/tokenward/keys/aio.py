@@ -108,6 +108,8 @@ async def _fetch_for(loop: Loop, source: KeySource, lease: Lease, fetch: AsyncFe
             source.give_up(lease)
         else:
             source.finish(lease, as_failure(exc))
+        if isinstance(exc, BaseExceptionGroup) and (ending := exc.split(Exception)[1]) is not None:
+            raise ending from None  # what a client's own tasks raised beside it has been told, and would end a run of trio
         raise
     source.finish(lease, outcome)
 

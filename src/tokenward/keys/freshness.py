@@ -270,8 +270,8 @@ class Freshness:
 
     def _end(self, mono: float, wall: float) -> None:
         """Take the lease back, after all that came of it: a child that is forked meanwhile finds the one or the other."""
-        self.lease = None
         self._look_again(mono, wall)
+        self.lease = None
         self._publish(mono, wall)
 
     def _back_off(self, mono: float, wall: float, retry_after: float | None) -> None:

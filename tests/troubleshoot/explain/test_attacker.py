@@ -53,6 +53,16 @@ def test_words_that_are_no_claims_stay_readable_redacted(bench: Any) -> None:
     assert bench.check(nobody, "kind").to_json(redact=True)["seen"] == "unknown"
 
 
+def test_a_callers_kind_by_the_services_own_function_is_redacted(bench: Any) -> None:
+    def own(_: object) -> Any:
+        return PRIVATE  # which breaks its type
+
+    policy = Policy([Issuer(IDP, audiences=["x"], kinds=["app"], kind_of=own)])
+    report = bench.explain(bench.issuer.user_token(audience="x", claims={"iss": IDP}), policy, offline=True)
+    assert bench.check(report, "kind").verdict == "failed"
+    assert PRIVATE not in json.dumps(report.to_json(redact=True))
+
+
 @pytest.mark.parametrize("word", ["none", "all of them", "unknown"])
 def test_a_claim_that_is_one_of_our_words_is_redacted(bench: Any, word: str) -> None:
     report = bench.explain(bench.issuer.user_token(audience=word))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tokenward import Issuer, Policy
+from tokenward.databricks import issued_tokens
 from tokenward.keys.port import Fetch, FetchRequest, FetchResponse
 from tokenward.testing import ABSENT, HandClock, IssuerServer, LocalIssuer, OidcIssuer, SigningKey
 from tokenward.testing.claims import HOME_TENANT
@@ -344,6 +345,12 @@ def test_a_token_that_databricks_issued_has_one_fix_and_no_rules_that_are_not_it
     unjudged = [check.finding for check in report.checks if check.verdict == "open" and check.finding.name != "signature"]
     assert {finding.name for finding in unjudged} >= {"required", "values", "type"}
     assert {(finding.expected, finding.seen) for finding in unjudged} == {("by an issuer of the policy", None)}
+
+
+def test_a_token_of_another_workspace_is_not_told_to_use_the_policy_that_it_met(bench: Any) -> None:
+    own, other = "https://adb-1.1.azuredatabricks.net", "https://adb-2.2.azuredatabricks.net/oidc"
+    report = bench.explain(OidcIssuer(other).access_token("1"), issued_tokens(own, "1"))
+    assert "of another workspace or account" in bench.check(report, "issuer").finding.fix
 
 
 @pytest.mark.parametrize(("version", "told"), [("1.0", False), ("2.0", True)])

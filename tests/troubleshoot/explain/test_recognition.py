@@ -140,6 +140,7 @@ def test_jwts_are_told_apart(explained: Any, issuer: LocalIssuer, mint: Any, kin
         pytest.param("({})", "in the text", id="brackets"),
         pytest.param("\u201c{}\u201d", "in the text", id="curly quotation marks"),
         pytest.param("> {}", "in the text", id="a line that a mail quotes"),
+        pytest.param("\u00a0{}\u00a0\n\u200b", "", id="what nobody sees"),
     ],
 )
 def test_the_token_is_taken_out_of_what_is_pasted(explained: Any, issuer: LocalIssuer, around: str, told: str) -> None:
@@ -169,7 +170,7 @@ def test_a_token_that_was_broken_into_lines_is_put_together(
 
 def test_of_a_cut_token_the_fix_and_the_next_step_say_the_same(bench: Any, issuer: LocalIssuer) -> None:
     report = bench.explain(issuer.user_token()[:400])
-    assert (report.what.kind, report.what.sentence.endswith("it was cut or changed.")) == ("damaged_jwt", True)
+    assert (report.what.kind, report.what.sentence.endswith("it was cut, or is none.")) == ("damaged_jwt", True)
     assert ["it is cut" in bench.check(report, "form").finding.fix, "Copy it again as a whole" in report.next] == [True, True]
 
 

@@ -357,6 +357,12 @@ def test_a_stranger_is_not_said_to_be_of_the_tenant_that_it_names(bench: Any, is
     assert bool(bench.issuer.requests) == (why == "the same tenant in another form")
 
 
+def test_both_hosts_of_an_external_tenant_are_the_same_one(bench: Any) -> None:
+    policy = Policy([Issuer("https://contoso.ciamlogin.com/{tenantid}/v2.0", audiences=["x"], tenants=[HOME_TENANT])])
+    token = bench.issuer.user_token(claims={"iss": f"https://{HOME_TENANT}.ciamlogin.com/{HOME_TENANT}/v2.0"})
+    assert [note for note in bench.explain(token, policy).notes if "(the same tenant in another form)" in note]
+
+
 def test_at_the_policys_own_host_a_tenant_in_the_path_is_the_same_one(bench: Any) -> None:
     policy = Policy([Issuer("https://idp.example/{tenantid}/a", audiences=["x"], tenants=[HOME_TENANT])])
     report = bench.explain(bench.issuer.user_token(claims={"iss": f"https://idp.example/{HOME_TENANT}/b"}), policy)

@@ -143,7 +143,7 @@ def test_the_drawing_is_told_in_words_and_in_numbers(made: Made, line: Line) -> 
 
 def test_what_was_not_counted_is_told_at_the_end(made: Made, line: Line) -> None:
     told = " ".join(_Elements(made([line()])).texts)
-    assert "1 line could not be read: each names an event" in told
+    assert "1 line could not be read: it names an event" in told
     assert "2 events have no time" in told
 
 

@@ -14,6 +14,7 @@ from tokenward.token.algorithms import ALGORITHMS
 from tokenward.troubleshoot.explanation import audience_advice, issuer_advice, sources
 from tokenward.troubleshoot.explanation.case import Case
 from tokenward.troubleshoot.explanation.clocks import looks_like_milliseconds
+from tokenward.troubleshoot.explanation.sights import KINDS
 
 Advice = tuple[str, str]
 """The fix and its source; either may be empty."""
@@ -95,8 +96,8 @@ def _kind(case: Case, rejection: AuthenticationError) -> Advice:
     if rejection.actual == "unknown":
         fix = "The token grants nothing: have a user's client ask for a scope, or assign the application a role of the API"
         return f"{fix} (Enterprise applications, the API, Users and groups).{_ask(case)}", sources.CLAIMS_VALIDATION
-    fix = f"The policy's kinds exclude this caller; allow '{rejection.actual}' there if it should call."
-    return fix, sources.CLAIMS_VALIDATION
+    allow = f"allow '{rejection.actual}'" if rejection.actual in KINDS else "allow its kind"
+    return f"The policy's kinds exclude this caller; {allow} there if it should call.", sources.CLAIMS_VALIDATION
 
 
 def _client(_: Case, rejection: AuthenticationError) -> Advice:

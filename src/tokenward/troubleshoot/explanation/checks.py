@@ -17,7 +17,7 @@ from tokenward.troubleshoot.explanation.advice import advice_for
 from tokenward.troubleshoot.explanation.case import Case
 from tokenward.troubleshoot.explanation.opened import Opened
 from tokenward.troubleshoot.explanation.report import Check
-from tokenward.troubleshoot.explanation.sights import NEED_NO_POLICY, TIMES, WORDS, sight_of
+from tokenward.troubleshoot.explanation.sights import KINDS, NEED_NO_POLICY, TIMES, WORDS, sight_of
 
 OWN = "own checks"
 _FORM = "a signed JWT: three parts"
@@ -125,8 +125,10 @@ def _shows_claims(row: str, seen: object) -> bool:
     """Times and headers say nothing of anybody; what stands where a time should be may."""
     if seen is None or (row in TIMES and isinstance(seen, (int, float))):
         return False
+    if row == "kind" and seen in KINDS:  # else it is of a kind_of of the service's own, which may return a claim
+        return False
     return row not in _SHOW_NO_CLAIMS and not (isinstance(seen, str) and seen in WORDS)
 
 
-_SHOW_NO_CLAIMS = frozenset(row.name for row in HEADER_CHECKS) | {"algorithm", "type", "required", "access token", "kind"}
-"""They show the header, names of claims, or the policy's own word for a caller."""
+_SHOW_NO_CLAIMS = frozenset(row.name for row in HEADER_CHECKS) | {"algorithm", "type", "required", "access token"}
+"""They show the header, or names of claims."""

@@ -68,9 +68,9 @@ def _by_other_clock(case: Case, checks: Sequence[Check], skew: float) -> str:
     would = {name: _holds_by_issuers(case, name, skew) for name in judged}
     if would == judged:
         return "By the issuer's clock the checks of time say the same. Synchronise it all the same."
-    wrong = [name for name, held in would.items() if held != judged[name]]
-    how = "hold" if all(would[name] for name in wrong) else "fail"
-    return f"By the issuer's clock {' and '.join(wrong)} would {how}: synchronise this machine's clock first."
+    hold, fail = ([name for name, held in would.items() if held is wanted != judged[name]] for wanted in (True, False))
+    told = [f"{' and '.join(names)} would {how}" for names, how in ((hold, "hold"), (fail, "fail")) if names]
+    return f"By the issuer's clock {', and '.join(told)}: synchronise this machine's clock first."
 
 
 def _holds_by_issuers(case: Case, name: str, skew: float) -> bool:

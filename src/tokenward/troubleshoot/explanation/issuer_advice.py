@@ -8,7 +8,7 @@ from tokenward.troubleshoot.explanation import sources
 from tokenward.troubleshoot.explanation.audience_advice import names_this_service
 from tokenward.troubleshoot.explanation.case import Case
 from tokenward.troubleshoot.explanation.entra_claims import CLOUD_OF_HOST, PERSONAL_ACCOUNTS, EntraIssuer
-from tokenward.troubleshoot.explanation.recognition import recognise_jwt
+from tokenward.troubleshoot.explanation.recognition import OF_DATABRICKS, is_databricks
 
 _AUTHORITIES = {
     "public": "https://login.microsoftonline.com",
@@ -16,14 +16,17 @@ _AUTHORITIES = {
     "china": "https://login.partner.microsoftonline.cn",
 }
 
+_OTHER_WORKSPACE = (
+    "The token is of another workspace or account: compare the host in its iss with the policy's, and get a token there."
+)
 _OTHER_RESOURCE = "The version is that of the API that the token is for, and this is another one; see the check of the audience."
 
 
 def advice(case: Case, rejection: AuthenticationError) -> tuple[str, str]:
     """The fix and its source."""
     own, meant = case.entra, case.meant
-    if (what := recognise_jwt({"alg": case.header.alg}, case.claims)).kind == "databricks_token":
-        return what.advice, source_of("issuer")
+    if is_databricks(case.claims.get("iss")):
+        return (_OTHER_WORKSPACE if _believes_databricks(case) else OF_DATABRICKS), source_of("issuer")
     if rejection.claim == "tid":
         return rejection.hint, sources.ACCESS_TOKENS
     if own is not None and meant is not None:
@@ -54,6 +57,10 @@ def _cloud_differs(case: Case, own: EntraIssuer, meant: EntraIssuer) -> bool:
     issuers = case.policy.issuers if case.policy is not None else ()
     known = {cloud for host, cloud in CLOUD_OF_HOST.items() for issuer in issuers if issuer.issuer.startswith(f"https://{host}/")}
     return bool(known) and own.cloud not in known and own.cloud != meant.cloud
+
+
+def _believes_databricks(case: Case) -> bool:
+    return case.policy is not None and any(is_databricks(issuer.issuer) for issuer in case.policy.issuers)
 
 
 def _believes(case: Case, version: str | None) -> bool:

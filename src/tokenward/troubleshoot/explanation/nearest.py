@@ -14,6 +14,8 @@ from tokenward.troubleshoot.explanation.entra_claims import CLOUD_OF_HOST
 MAX_ISSUER = 2048
 """Characters of a foreign `iss` that is compared; no address is longer."""
 
+_CIAM = ".ciamlogin.com"
+
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
@@ -50,9 +52,15 @@ def _same_tenant(policy: Policy, name: str, claims: Claims) -> Nearest | None:
     route = Route((alike or found)[0], tenant)
     if tenant_of(name) is None:
         return Nearest(route, "its tid names this tenant, its iss does not", shares_keys=False)
-    if _host(name) not in {*CLOUD_OF_HOST, *(_host(issuer.issuer) for issuer in policy.issuers)}:
+    if not _is_trusted(policy, _host(name) or ""):
         return Nearest(route, "its iss names this tenant, at another host", shares_keys=False)
     return Nearest(route, "the same tenant in another form")
+
+
+def _is_trusted(policy: Policy, host: str) -> bool:
+    """External ID has two hosts for each tenant: of the tenant's name, and of its id."""
+    own = {_host(issuer.issuer) or "" for issuer in policy.issuers}
+    return host in own | CLOUD_OF_HOST.keys() or any(name.endswith(_CIAM) and host.endswith(_CIAM) for name in own)
 
 
 def _same_host(policy: Policy, name: str) -> Nearest | None:

@@ -6,6 +6,7 @@ The inspector's page does the same (web/page/recognise.js); a table of texts in 
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ MAX_LEVELS = 6
 
 _HEADER = re.compile(rb"(?:(?:proxy-)?authorization\s*:\s*)?bearer\s+", re.IGNORECASE)
 _QUOTES = b"\"'`"
+_EDGES = string.whitespace + "\u00a0\u200b\u2028\u2029\u2060\ufeff"
+"""What an editor, a chat or a mail leaves around a text, and nobody sees."""
 _AROUND = re.compile(rb"[\s\"'`{\[<&]|://|(?:[^\w.-]|%[0-9A-Fa-f]{2})eyJ")
 """What is in no token, or in front of one: only a text with one of these is searched, so that a damaged token is judged as it was
 sent. A header begins with eyJ, as does the base64url of every JSON object without white space."""
@@ -43,8 +46,7 @@ class Pasted:
 
 def token_in(text: str | bytes) -> Pasted:
     """The token in a text; where none is found, the text itself. It says nothing of whether the token is one."""
-    given = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-    bare = given[: MAX_PASTED + 1].removeprefix(b"\xef\xbb\xbf").strip()
+    bare = _bare(text[: MAX_PASTED + 1])
     named = _member(bare) if bare[:1] == b"{" else None
     if named is None:
         return _alone(bare)
@@ -52,6 +54,12 @@ def token_in(text: str | bytes) -> Pasted:
     note = f"JSON was given; its {name} was judged. A client must send the token alone."
     inner = _alone(value.strip().encode("utf-8", "surrogatepass"))
     return Pasted(inner.token, f"{note} {_SEVERAL}" if inner.note == _SEVERAL else note)
+
+
+def _bare(text: str | bytes) -> bytes:
+    if isinstance(text, bytes):
+        return text.decode("utf-8", "surrogateescape").strip(_EDGES).encode("utf-8", "surrogateescape")
+    return text.strip(_EDGES).encode("utf-8", "surrogatepass")
 
 
 def _alone(bare: bytes) -> Pasted:

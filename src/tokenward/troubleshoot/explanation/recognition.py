@@ -30,6 +30,7 @@ _ZONES = (
     *(".cloud.databricks.com", ".cloud.databricks.us", ".gcp.databricks.com"),
 )
 """Databricks' DNS zones (databricks-sdk-py environments.py)."""
+OF_DATABRICKS = "Send it to its workspace as it is; to accept it here, use the policy of tokenward.databricks.issued_tokens."
 _DATABRICKS_ISSUER = re.compile(r"https://([a-z0-9.-]{1,250})/oidc(?:/accounts/[0-9a-f-]{36})?")
 
 
@@ -103,12 +104,15 @@ def _id_token(header: Members, claims: Members) -> What | None:
 
 
 def _of_databricks(header: Members, claims: Members) -> What | None:  # noqa: ARG001
-    iss = claims.get("iss")
-    found = _DATABRICKS_ISSUER.fullmatch(iss) if isinstance(iss, str) else None
-    if found is None or not found[1].endswith(_ZONES):
+    if not is_databricks(claims.get("iss")):
         return None
-    advice = "Send it to its workspace as it is; to accept it here, use the policy of tokenward.databricks.issued_tokens."
-    return What("databricks_token", "An OAuth token that Databricks itself has issued.", advice)
+    return What("databricks_token", "An OAuth token that Databricks itself has issued.", OF_DATABRICKS)
+
+
+def is_databricks(issuer: object) -> bool:
+    """Whether this is the issuer of a workspace's or account's own tokens."""
+    found = _DATABRICKS_ISSUER.fullmatch(issuer) if isinstance(issuer, str) else None
+    return found is not None and found[1].endswith(_ZONES)
 
 
 def _of_entra(header: Members, claims: Members) -> What | None:  # noqa: ARG001

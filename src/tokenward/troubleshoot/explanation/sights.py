@@ -15,6 +15,8 @@ from tokenward.troubleshoot.explanation.case import Case
 MAX_NAMES = 20
 """Issuers that are named in a table; a policy may have a thousand."""
 TIMES = frozenset(row.name for row in TIME_CHECKS)
+KINDS = ("app", "unknown", "user")
+"""Words of tokenward's own for a caller."""
 WORDS = ("so it is", "no exp", "the token does not say")
 """What is seen where no claim is shown."""
 NEED_NO_POLICY = frozenset({*(row.name for row in HEADER_CHECKS), *(row.name for row in SHAPE_CHECKS), *TIMES})

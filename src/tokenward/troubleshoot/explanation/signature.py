@@ -32,6 +32,11 @@ _GIVEN = (
     "probably rotated since. Put in what its jwks_uri answers now, or leave them out, so that keys are fetched."
 )
 
+_GIVEN_NAMELESS = (
+    "A key of the policy's own has no kid, and is never tried with a token that names its key: put in what the issuer's jwks_uri "
+    "answers, kid included."
+)
+
 _NAMELESS = (
     "No published key has this kid, and at least one has none: a token that names its key is never tried with that one. Have the "
     "issuer publish kid."
@@ -136,10 +141,11 @@ def _unknown(case: Case, keys: Keys, kid: str | None) -> str:
         fits = any(ALGORITHMS[case.header.alg].fits(key.kty, key.curve) for key in named)
         told = "is published for another alg than the token's (alg in the key set)" if fits else "is of another type than its alg"
         return f"The key that the token names {told}. Ask the issuer."
-    if (None, "kid_missing") in keys.unusable:
-        return _NAMELESS
+    is_nameless = (None, "kid_missing") in keys.unusable
     if isinstance(case.issuer.location, Static):
-        return _GIVEN
+        return _GIVEN_NAMELESS if is_nameless else _GIVEN
+    if is_nameless:
+        return _NAMELESS
     ended = case.claims.get("exp")
     if isinstance(ended, (int, float)) and ended <= case.now:
         return "The key has been withdrawn, as the token is old: the issuer has rotated its keys since. Get a new token."

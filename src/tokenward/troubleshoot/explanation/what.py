@@ -33,7 +33,7 @@ def recognise_text(text: bytes) -> What:
     if text.count(b".") == 2:
         return What("damaged_jwt", "Three parts as of a JWT, which cannot be decoded.", _WHOLE)
     if text.startswith(b"eyJ"):
-        return What("damaged_jwt", "It begins as a JWT does, but has not three parts: it was cut or changed.", _WHOLE)
+        return What("damaged_jwt", "It begins as a JWT does, but has not three parts: it was cut, or is none.", _WHOLE)
     return What("opaque", "No JWT: an opaque token, or a part of one.", _OPAQUE)
 
 

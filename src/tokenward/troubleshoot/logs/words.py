@@ -35,7 +35,8 @@ def of_nearby(nearby: Nearby) -> str:
 def of_unread(lines: int) -> str:
     """That so many lines are missing in what was counted, and why."""
     of = f"{lines:,} line{'' if lines == 1 else 's'}"
-    why = f"each names an event of tokenward but holds none in JSON, or is longer than {MAX_LINE // 1024} KiB"
+    names = "it names" if lines == 1 else "each names"
+    why = f"{names} an event of tokenward but holds none in JSON, or is longer than {MAX_LINE // 1024} KiB"
     return f"{of} could not be read: {why}."
 
 

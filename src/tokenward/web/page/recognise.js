@@ -9,6 +9,8 @@ const MAX_LEVELS = 6;
 const MEMBERS = ["access_token", "accessToken", "token", "id_token", "idToken", "assertion", "subject_token"];
 const HEADER = /^(?:(?:proxy-)?authorization\s*:\s*)?bearer\s+/i;
 const QUOTES = new Set("\"'`");
+/** What an editor, a chat or a mail leaves around a text, and nobody sees. */
+const EDGES = new Set(" \t\n\r\v\f\u00a0\u200b\u2028\u2029\u2060\ufeff");
 /** What is in no token, or in front of one: only a text with one of these is searched, so that a damaged token is judged as it
  * was sent. A header begins with eyJ, as does the base64url of every JSON object without white space. */
 const AROUND = /[\s"'`{[<&]|:\/\/|(?:[^\w.-]|%[0-9A-Fa-f]{2})eyJ/;
@@ -34,7 +36,7 @@ const OTHERS = [
   ["encrypted_token", { test: isEncrypted }, "An encrypted token (JWE)",
     "Only the service that it is for can read it. Ask the issuer for a signed access token (JWS)."],
   ["damaged_jwt", /^[^.]*(\.[^.]*){2}$/, "Three parts as of a JWT, which cannot be decoded", AGAIN],
-  ["damaged_jwt", /^eyJ/, "It begins as a JWT does, but has not three parts: it was cut or changed", AGAIN],
+  ["damaged_jwt", /^eyJ/, "It begins as a JWT does, but has not three parts: it was cut, or is none", AGAIN],
   ["opaque", /^/, "An opaque token, or a part of one",
     "Nothing can be read from it. Only whoever issued it can judge it; see whether a JWT can be asked for instead."],
 ];
@@ -52,7 +54,7 @@ const OTHERS = [
 
 /** @param {string} text @returns {Recognised} */
 export function recognise(text) {
-  const given = text.slice(0, MAX_TEXT).replace(/^\ufeff/, "").trim();
+  const given = without(EDGES, text.slice(0, MAX_TEXT));
   if (!given) return is("nothing");
   const document = parsed(given);
   const named = document && member(document);
@@ -75,17 +77,17 @@ function readable(text) {
 
 /** The token in a text, or the text without what stands around tokens. */
 function alone(bare) {
-  const unquoted = withoutQuotes(bare);
+  const unquoted = without(QUOTES, bare);
   const rest = unquoted.replace(HEADER, "");
-  const inner = rest === unquoted ? unquoted : withoutQuotes(rest.trim());
+  const inner = rest === unquoted ? unquoted : without(QUOTES, rest.trim());
   const searched = AROUND.test(inner) ? inText(inner) : null;
   return searched ?? { text: inner, found: rest === unquoted ? "" : "“Bearer” in front of it was left out." };
 }
 
-function withoutQuotes(text) {
+function without(around, text) {
   let [start, end] = [0, text.length];
-  while (start < end && QUOTES.has(text[start])) start += 1;
-  while (start < end && QUOTES.has(text[end - 1])) end -= 1;
+  while (start < end && around.has(text[start])) start += 1;
+  while (start < end && around.has(text[end - 1])) end -= 1;
   return text.slice(start, end);
 }
 
