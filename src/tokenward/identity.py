@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 Kind: TypeAlias = Literal["user", "app", "unknown"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Claims: TypeAlias = dict[str, Any]
 """Decoded claims: JSON values, as the issuer sent them."""
 

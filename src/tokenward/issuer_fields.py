@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from tokenward import validation
 from tokenward.errors import PolicyError
 from tokenward.hints import GRAPH_AUDIENCES
+from tokenward.identity import KINDS
 from tokenward.issuer_name import issuer_name
 from tokenward.token.algorithms import ALGORITHMS
 from tokenward.token.header import type_of
@@ -56,7 +57,7 @@ def tenants(field: str, value: object) -> tuple[str, ...] | Literal["any"]:
 
 
 def kinds(field: str, value: object) -> tuple[str, ...]:
-    return validation.choices(field, value, ("user", "app", "unknown"))
+    return validation.choices(field, value, KINDS)
 
 
 def clients(field: str, value: object) -> tuple[str, ...]:

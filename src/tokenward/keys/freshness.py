@@ -21,12 +21,15 @@ Rules that the rest relies on:
   deadline the lease is void and its late answer is dropped.
 * Nobody joins a fetch that is older than `max_wait`: whoever asked first has given up on it, so it evidently hangs. Junk kids
   would otherwise park a request after the other for as long as the issuer is silent.
+* Only the request that began a fetch takes it for a definite no. Whoever joined it may hold a key that was published meanwhile,
+  and is told to come again; after a search the cooldown answers for all.
 * Attempts count, not successes: the cooldown after a miss runs from the start of the last fetch that a miss caused, whatever
   became of it. Other fetches do not shut it, so a key that is new just after a refresh is found at once.
 * Nothing that a request brings is stored, so the state is as large as what the issuer published.
 * A failed, empty or late answer changes no key. A key that vanished serves `removal_grace` longer, because issuers answer
   from replicas that disagree, and the set is looked at again meanwhile.
-* Age is the older of two clocks: a suspended machine stops the monotonic one, an operator turns the other back.
+* Age, and the end of a grace, go by the older of two clocks: a suspended machine stops the monotonic one, an operator turns the
+  other back.
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from tokenward.errors import AuthenticationError
+from tokenward.identity import KINDS
 from tokenward.judging.source import source_of
 from tokenward.token.algorithms import ALGORITHMS
 from tokenward.troubleshoot.explanation import audience_advice, issuer_advice, sources
 from tokenward.troubleshoot.explanation.case import Case
 from tokenward.troubleshoot.explanation.clocks import looks_like_milliseconds
-from tokenward.troubleshoot.explanation.sights import KINDS
 
 Advice = tuple[str, str]
 """The fix and its source; either may be empty."""

@@ -65,8 +65,7 @@ def _may_be_v2(case: Case, name: str) -> bool:
     """Whether the policy would accept the version 2.0 tokens that another manifest gives; if not, the advice would do harm."""
     if case.entra is None or not GUID.fullmatch(name.removeprefix("api://").lower()):
         return False
-    issuers = case.policy.issuers if case.policy is not None else ()
-    return any(issuer.required_values.get("ver") == "2.0" or _is_v2(issuer.for_tenant(_ANY_TENANT)) for issuer in issuers)
+    return any(issuer.required_values.get("ver") == "2.0" or _is_v2(issuer.for_tenant(_ANY_TENANT)) for issuer in case.issuers)
 
 
 def _is_v2(name: str) -> bool:

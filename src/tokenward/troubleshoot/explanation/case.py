@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tokenward.entra import DATABRICKS_RESOURCE
@@ -23,6 +24,11 @@ class Case:
     issuer: Issuer
     policy: Policy | None = None
     nearest: Nearest | None = None
+
+    @property
+    def issuers(self) -> Sequence[Issuer]:
+        """Those of the policy."""
+        return self.policy.issuers if self.policy is not None else ()
 
     @property
     def entra(self) -> EntraIssuer | None:

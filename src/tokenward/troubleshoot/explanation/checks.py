@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tokenward.errors import AuthenticationError, TokenRejected
 from tokenward.finding import Finding
-from tokenward.identity import Identity
+from tokenward.identity import KINDS, Identity
 from tokenward.judging.judgement import ROUTE, Judgement, header_judgements, judgements
 from tokenward.judging.source import source_of
 from tokenward.policy import MAX_TOKEN_BYTES, Policy
@@ -17,7 +17,7 @@ from tokenward.troubleshoot.explanation.advice import advice_for
 from tokenward.troubleshoot.explanation.case import Case
 from tokenward.troubleshoot.explanation.opened import Opened
 from tokenward.troubleshoot.explanation.report import Check
-from tokenward.troubleshoot.explanation.sights import KINDS, NEED_NO_POLICY, TIMES, WORDS, sight_of
+from tokenward.troubleshoot.explanation.sights import NEED_NO_POLICY, TIMES, WORDS, sight_of
 
 OWN = "own checks"
 _FORM = "a signed JWT: three parts"

@@ -25,6 +25,8 @@ CLOUD_OF_HOST: Mapping[str, str] = MappingProxyType(
     }
 )
 """The host of an issuer, and its cloud. v1 tokens of US Gov are said to have the public cloud's."""
+CIAM_ZONE = ".ciamlogin.com"
+"""What the hosts of External ID end in."""
 PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
 """The tenant of personal Microsoft accounts."""
 MAX_ISSUER = 500
@@ -32,7 +34,7 @@ MAX_ISSUER = 500
 
 _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _WORKFORCE = re.compile(rf"https://([a-z.]+)/({_GUID})(/v2\.0|/|/v2\.0/)?")
-_CIAM = re.compile(rf"https://[a-z0-9-]+\.ciamlogin\.com/({_GUID})(/v2\.0)?/?")
+_CIAM = re.compile(rf"https://[a-z0-9-]+{re.escape(CIAM_ZONE)}/({_GUID})(/v2\.0)?/?")
 _B2C = re.compile(rf"https://[^/]+/(?:tfp/)?({_GUID})/(?:[^/]+/)?v2\.0/")
 
 

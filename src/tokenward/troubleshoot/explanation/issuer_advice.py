@@ -54,22 +54,22 @@ def _between_directories(case: Case, own: EntraIssuer, meant: EntraIssuer, rejec
 
 def _cloud_differs(case: Case, own: EntraIssuer, meant: EntraIssuer) -> bool:
     """v1 issuers of the public and the US Government cloud are the same, so clouds are compared where they can be told."""
-    issuers = case.policy.issuers if case.policy is not None else ()
-    known = {cloud for host, cloud in CLOUD_OF_HOST.items() for issuer in issuers if issuer.issuer.startswith(f"https://{host}/")}
+    known = {
+        cloud for host, cloud in CLOUD_OF_HOST.items() for issuer in case.issuers if issuer.issuer.startswith(f"https://{host}/")
+    }
     return bool(known) and own.cloud not in known and own.cloud != meant.cloud
 
 
 def _believes_databricks(case: Case) -> bool:
-    return case.policy is not None and any(is_databricks(issuer.issuer) for issuer in case.policy.issuers)
+    return any(is_databricks(issuer.issuer) for issuer in case.issuers)
 
 
 def _believes(case: Case, version: str | None) -> bool:
-    issuers = case.policy.issuers if case.policy is not None else ()
-    return any(issuer.required_values.get("ver") == version for issuer in issuers)
+    return any(issuer.required_values.get("ver") == version for issuer in case.issuers)
 
 
 def _tenants(case: Case) -> frozenset[str]:
-    listed = [issuer.tenants for issuer in case.policy.issuers] if case.policy is not None else []
+    listed = [issuer.tenants for issuer in case.issuers]
     named = {tenant for tenants in listed if tenants not in (None, "any") for tenant in tenants or ()}
     own = case.entra
     return frozenset(named) if named or own is None else frozenset({own.tenant})
@@ -90,7 +90,7 @@ def _other_tenant(case: Case, own: EntraIssuer, meant: EntraIssuer) -> str:
 
 def _other_version(case: Case, own: EntraIssuer) -> str:
     wanted, value = ("2.0", "2") if own.version == "1.0" else ("1.0", "null or 1")
-    if not any("ver" in issuer.required_values for issuer in (case.policy.issuers if case.policy is not None else ())):
+    if not any("ver" in issuer.required_values for issuer in case.issuers):
         told = f"This is a version {own.version} token, and the policy names the issuer of version {wanted} only"
         return f'{told}: write this iss (and its keys) as an issuer of the policy, or use kind = "api".'
     return (
@@ -111,7 +111,7 @@ def _own_issuer(own: EntraIssuer) -> str:
 def _letters(case: Case) -> str:
     """What differs, if it is little."""
     seen = case.claims.get("iss")
-    names = {name for issuer in (case.policy.issuers if case.policy is not None else ()) for name in issuer.names()}
+    names = {name for issuer in case.issuers for name in issuer.names()}
     if not isinstance(seen, str):
         return "The token has no iss that is a string; have its issuer send one."
     if seen.rstrip("/") in {name.rstrip("/") for name in names}:

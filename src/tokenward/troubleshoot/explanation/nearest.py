@@ -9,12 +9,10 @@ from tokenward.identity import Claims
 from tokenward.issuer import Issuer
 from tokenward.issuer_name import tenant_of
 from tokenward.policy import Policy, Route
-from tokenward.troubleshoot.explanation.entra_claims import CLOUD_OF_HOST
+from tokenward.troubleshoot.explanation.entra_claims import CIAM_ZONE, CLOUD_OF_HOST
 
 MAX_ISSUER = 2048
 """Characters of a foreign `iss` that is compared; no address is longer."""
-
-_CIAM = ".ciamlogin.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ def _same_tenant(policy: Policy, name: str, claims: Claims) -> Nearest | None:
 def _is_trusted(policy: Policy, host: str) -> bool:
     """External ID has two hosts for each tenant: of the tenant's name, and of its id."""
     own = {_host(issuer.issuer) or "" for issuer in policy.issuers}
-    return host in own | CLOUD_OF_HOST.keys() or any(name.endswith(_CIAM) and host.endswith(_CIAM) for name in own)
+    return host in own | CLOUD_OF_HOST.keys() or any(name.endswith(CIAM_ZONE) and host.endswith(CIAM_ZONE) for name in own)
 
 
 def _same_host(policy: Policy, name: str) -> Nearest | None:

@@ -15,8 +15,6 @@ from tokenward.troubleshoot.explanation.case import Case
 MAX_NAMES = 20
 """Issuers that are named in a table; a policy may have a thousand."""
 TIMES = frozenset(row.name for row in TIME_CHECKS)
-KINDS = ("app", "unknown", "user")
-"""Words of tokenward's own for a caller."""
 WORDS = ("so it is", "no exp", "the token does not say")
 """What is seen where no claim is shown."""
 NEED_NO_POLICY = frozenset({*(row.name for row in HEADER_CHECKS), *(row.name for row in SHAPE_CHECKS), *TIMES})
@@ -35,7 +33,7 @@ def sight_of(case: Case, row: Judgement) -> tuple[object, object]:
 
 
 def _issuer(case: Case, row: Judgement) -> tuple[object, object]:
-    names = [name for issuer in (case.policy.issuers if case.policy else ()) for name in issuer.names() or {issuer.issuer: None}]
+    names = [name for issuer in case.issuers for name in issuer.names() or {issuer.issuer: None}]
     seen = case.claims.get("tid" if row.rejection is not None and row.rejection.claim == "tid" else "iss")
     return (names if len(names) <= MAX_NAMES else [*names[:MAX_NAMES], f"... {len(names) - MAX_NAMES} more"]), seen
 
